@@ -1,0 +1,40 @@
+# `make reproduce` and `make test` need Python 3.11 or later and make; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= config.yaml
+
+.PHONY: reproduce test check format docs lock clean
+
+reproduce: $(VENV)/.installed
+	$(BIN)/snakemake --cores all --configfile $(CONFIG)
+	$(BIN)/snakemake --configfile $(CONFIG) --report results/report.html
+
+test: $(VENV)/.installed check
+	$(BIN)/pytest
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+lock:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --requirement requirements.in
+	{ echo "# Every package the project needs, pinned (made by \`make lock\` from requirements.in)."; \
+	  $(BIN)/pip freeze | sed -E 's/^(nvidia-|cuda-|triton).*/& ; sys_platform == "linux"/'; } > requirements.txt
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+clean:
+	rm -rf results .snakemake

@@ -1,0 +1,52 @@
+"""How deep nets become stable to smooth deformations of images: from images to a report.
+
+    snakemake --cores all                                      every result and figure of config.yaml
+    snakemake --cores all --configfile configs/smoke.yaml      the same of another experiment
+    snakemake --report results/report.html                     the report of what was made
+"""
+
+from pathlib import Path
+
+from snakemake.utils import min_version, validate
+
+from workflow_scripts.support.configuration import ConfigurationError, check_references, check_schema, load_schema
+
+min_version("9.0")
+
+BASE = Path(workflow.basedir)
+SCHEMA = BASE / "schemas" / "config.schema.yaml"
+
+# A file given with --configfile is a whole experiment; it replaces config.yaml rather than being merged into it.
+if "runs" not in config:
+
+    configfile: str(BASE / "config.yaml")
+
+
+try:
+    check_schema(config, load_schema(SCHEMA))
+    validate(config, str(SCHEMA))  # fills in the defaults
+    check_references(config)
+except ConfigurationError as error:
+    raise WorkflowError(f"configuration: {error}")
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/training.smk"
+include: "rules/stability.smk"
+include: "rules/summary.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        data=DATA_FILES,
+        calibration=CALIBRATION_FILES,
+        training=TRAINING_FILES,
+        stability=STABILITY_FILES,
+        summary=SUMMARY_FILES,
+        figures=FIGURE_FILES,

@@ -1,0 +1,46 @@
+"""Names of files, lists of targets, and what rules pass to their scripts."""
+
+from functools import partial
+
+from workflow_scripts.support.code_digest import code_digest
+from workflow_scripts.support.configuration import expand_runs, kept_epochs
+
+RUN = "results/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}"
+RUNS = expand_runs(config)
+EPOCHS = {name: kept_epochs(recipe) for name, recipe in config["recipes"].items()}
+DATASETS = sorted({run["dataset"] for run in RUNS})
+
+DATA_FILES = [f"results/data/{dataset}.nc" for dataset in DATASETS]
+CALIBRATION_FILES = [f"results/calibration/{dataset}.nc" for dataset in DATASETS]
+TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if config["recipes"][run["recipe"]]["epochs"] > 0]
+STABILITY_FILES = [
+    f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run)
+    for run in RUNS
+    for epoch in EPOCHS[run["recipe"]]
+    if config["stability"]
+]
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    network="[A-Za-z0-9_-]+",
+    recipe="[A-Za-z0-9_-]+",
+    train_size="[0-9]+",
+    seed="[0-9]+",
+    epoch="[0-9]{4,}",
+
+
+def code(script):
+    """Digest of a script and of the project modules it imports: an edit of any of them makes the rule's results stale."""
+    return code_digest(BASE, f"workflow_scripts.{script}")
+
+
+def labels(wildcards, **fixed):
+    """The labels of a run (and epoch) as the dimensions of its files."""
+    texts = ("dataset", "network", "recipe")
+    return {name: label if name in texts else int(label) for name, label in [*wildcards.items(), *fixed.items()]}
+
+
+def network_settings(wildcards):
+    """The configuration block of the network."""
+    return config["networks"][wildcards.network]

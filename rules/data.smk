@@ -1,0 +1,40 @@
+"""Images as NetCDF, and the ensemble of deformations calibrated on them."""
+
+
+rule prepare_dataset:
+    output:
+        dataset="results/data/{dataset}.nc",
+    params:
+        code=code("prepare_dataset"),
+        name=lambda wildcards: wildcards.dataset,
+        settings=lambda wildcards: config["datasets"][wildcards.dataset],
+    log:
+        "results/logs/data/{dataset}.log",
+    benchmark:
+        "results/benchmarks/data/{dataset}.tsv"
+    resources:
+        mem_mb=4000,
+    script:
+        "../workflow_scripts/prepare_dataset.py"
+
+
+rule calibrate_deformations:
+    input:
+        data="results/data/{dataset}.nc",
+    output:
+        calibration="results/calibration/{dataset}.nc",
+    params:
+        code=code("calibrate_deformations"),
+        name=lambda wildcards: wildcards.dataset,
+        ensemble=config["deformations"],
+        probe=config["probe"],
+    log:
+        "results/logs/calibration/{dataset}.log",
+    benchmark:
+        "results/benchmarks/calibration/{dataset}.tsv"
+    resources:
+        gpu=1,
+        mem_mb=config["memory_budget_mb"] + 2000,
+        batch_mb=config["memory_budget_mb"],
+    script:
+        "../workflow_scripts/calibrate_deformations.py"

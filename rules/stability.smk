@@ -1,0 +1,26 @@
+"""The stability sweep: one job per checkpoint gives every layer, perturbation and strength."""
+
+
+rule measure_stability:
+    input:
+        data="results/data/{dataset}.nc",
+        calibration="results/calibration/{dataset}.nc",
+        checkpoint=f"{RUN}/checkpoints/epoch{{epoch}}.pt",
+    output:
+        stability=f"{RUN}/stability/epoch{{epoch}}.nc",
+    params:
+        code=code("measure_stability"),
+        labels=labels,
+        settings=config["stability"],
+        ensemble=config["deformations"],
+        probe=config["probe"],
+    log:
+        "results/logs/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/stability/epoch{epoch}.log",
+    benchmark:
+        "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/stability/epoch{epoch}.tsv"
+    resources:
+        gpu=1,
+        mem_mb=config["memory_budget_mb"] + 2000,
+        batch_mb=config["memory_budget_mb"],
+    script:
+        "../workflow_scripts/measure_stability.py"

@@ -1,0 +1,42 @@
+"""What all runs say together: one tidy dataset, and the claims of the slides decided on it."""
+
+SUMMARY_FILES = ["results/summary.nc", "results/claims.nc", "results/claims.md"] if config["stability"] else []
+
+
+localrules:
+    summarise,
+    decide_claims,
+
+
+rule summarise:
+    input:
+        stability=STABILITY_FILES,
+        training=TRAINING_FILES,
+    output:
+        summary="results/summary.nc",
+    params:
+        code=code("summarise"),
+        architectures={name: network["architecture"] for name, network in config["networks"].items()},
+    log:
+        "results/logs/summary.log",
+    benchmark:
+        "results/benchmarks/summary.tsv"
+    script:
+        "../workflow_scripts/summarise.py"
+
+
+rule decide_claims:
+    input:
+        summary="results/summary.nc",
+    output:
+        claims="results/claims.nc",
+        table=report("results/claims.md", caption="../report/claims.rst", category="Claims"),
+    params:
+        code=code("decide_claims"),
+        settings=config["summary"],
+    log:
+        "results/logs/claims.log",
+    benchmark:
+        "results/benchmarks/claims.tsv"
+    script:
+        "../workflow_scripts/decide_claims.py"

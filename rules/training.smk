@@ -1,0 +1,52 @@
+"""Networks at initialisation and trained: one job for each run's epoch 0, one for its training."""
+
+
+rule initialise_network:
+    input:
+        data="results/data/{dataset}.nc",
+    output:
+        checkpoint=f"{RUN}/checkpoints/epoch0000.pt",
+    params:
+        code=code("initialise_network"),
+        labels=labels,
+        network=network_settings,
+    log:
+        "results/logs/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/checkpoints/epoch0000.log",
+    benchmark:
+        "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/checkpoints/epoch0000.tsv"
+    resources:
+        mem_mb=2000,
+    script:
+        "../workflow_scripts/initialise_network.py"
+
+
+# One rule for each recipe, because the epochs that it keeps are the outputs of its trainings.
+for recipe, settings in config["recipes"].items():
+    if settings["epochs"] > 0:
+        RECIPE_RUN = RUN.replace("{recipe}", recipe)
+        RECIPE_JOB = RECIPE_RUN.removeprefix("results/")
+
+        rule:
+            name:
+                f"train_{recipe}"
+            input:
+                data="results/data/{dataset}.nc",
+                initial=f"{RECIPE_RUN}/checkpoints/epoch0000.pt",
+            output:
+                training=f"{RECIPE_RUN}/training.nc",
+                best=f"{RECIPE_RUN}/checkpoints/best.pt",
+                checkpoints=[f"{RECIPE_RUN}/checkpoints/epoch{epoch:04d}.pt" for epoch in EPOCHS[recipe] if epoch > 0],
+            params:
+                code=code("train_network"),
+                labels=partial(labels, recipe=recipe),
+                network=network_settings,
+                recipe=settings,
+            log:
+                f"results/logs/{RECIPE_JOB}/training.log",
+            benchmark:
+                f"results/benchmarks/{RECIPE_JOB}/training.tsv"
+            resources:
+                gpu=1,
+                mem_mb=config["memory_budget_mb"] + 2000,
+            script:
+                "../workflow_scripts/train_network.py"

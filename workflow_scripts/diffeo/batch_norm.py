@@ -1,0 +1,39 @@
+"""Batch-norm of a network: statistics from clean images, or those of each batch."""
+
+import torch
+from torch import Tensor, nn
+
+CALIBRATION_BATCH = 128  # fixed, so that the statistics depend on the images alone and not on the memory at hand
+
+
+def batch_norm_layers(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Every batch-norm module of a network."""
+    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+
+
+@torch.no_grad()
+def calibrate_batch_norm(network: nn.Module, images: Tensor) -> None:
+    """Set all running means and variances to the average over batches of `images` (P, ch, n, n); leave eval mode on.
+
+    Batches have about `CALIBRATION_BATCH` images and equal weight. A network without batch-norm is left as it is.
+    """
+    network.eval()
+    layers = batch_norm_layers(network)
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # cumulative average over the batches that follow
+        layer.train()
+    if layers:
+        for batch in images.chunk(max(1, round(len(images) / CALIBRATION_BATCH))):
+            network(batch)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()
+
+
+def use_batch_statistics(network: nn.Module) -> None:
+    """Make batch-norm normalise with the statistics of each batch it is given, everything else in eval mode."""
+    network.eval()
+    for layer in batch_norm_layers(network):
+        layer.train()

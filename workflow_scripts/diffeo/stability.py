@@ -1,0 +1,181 @@
+"""The stability sweep: how far every operation of a network moves when its input is moved, image by image."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workflow_scripts.diffeo.interpolation import smooth
+from workflow_scripts.diffeo.operations import ObservedNetwork
+from workflow_scripts.diffeo.perturbations import Perturbation, reference_name
+
+SMALL_RADIUS = 1e-2 / 55  # relative to the mean norm of an image: below, float32 rounding would show
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep measures; P images, K operations (input first, softmax last). All on the CPU.
+
+    Attributes:
+        squared_distance: |f_k(x') − f_k(x)|², x' the moved and x the reference image;
+            (perturbation, strength, operation, image, draw), float32.
+        squared_deviation: |f_k(x) − mean over images of f_k|² of the reference images; (reference, operation, image),
+            float64. The mean squared distance of two different images is twice its sum over images / (P − 1).
+        logits: f(x'); (perturbation, strength, image, draw, class), float32.
+        reference_logits: f(x); (reference, image, class), float32.
+    """
+
+    squared_distance: Tensor
+    squared_deviation: Tensor
+    logits: Tensor
+    reference_logits: Tensor
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The loops of a sweep: which images go together, and which strengths are run in which precision."""
+
+    images: Tensor
+    batches: list[Tensor]
+    references: dict[str, str]  # name of a reference -> an interpolation that makes it
+    cells: dict[torch.dtype, list[list[int]]]  # precision -> for each perturbation, its strengths
+
+
+@torch.no_grad()
+def stability_sweep(
+    network: ObservedNetwork,
+    images: Tensor,
+    perturbations: list[Perturbation],
+    radii: Tensor,
+    *,
+    draws: int,
+    batch_size: int,
+    precision: str = "auto",
+    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+) -> Sweep:
+    """Move every image along every perturbation, strength and draw, and measure every operation in the same pass.
+
+    Args:
+        network: the observed network, on the device of `images`, in the mode in which it is to be measured.
+        images: probe images (P, ch, n, n), normalised; P at least 2.
+        perturbations: what moves the images; all have the same number of strengths.
+        radii: mean norm of each (perturbation, strength); decides the precision of `auto`.
+        draws: directions per image.
+        batch_size: images per forward pass; changes speed and memory, results only by rounding.
+        precision: `auto` (float32, and float64 where r < 1e-2 |x|/55) or `float64`.
+        progress: wraps the iterable of batches, for a progress bar.
+
+    Source: slides "Relative stability to diffeomorphisms" and "Stability as a function of the distance".
+    """
+    plan = _plan(images, perturbations, radii, batch_size, precision)
+    means = {name: _mean_activations(network, plan, interpolation) for name, interpolation in plan.references.items()}
+    classes = means["original" if "original" in means else "smoothed"][-1].numel()
+    shape = (len(perturbations), radii.shape[1], len(network.operations), len(images), draws)
+    new = images.new_empty
+    result = Sweep(
+        squared_distance=new(shape, dtype=torch.float32),
+        squared_deviation=new((len(plan.references), *shape[2:4]), dtype=torch.float64),
+        logits=new((*shape[:2], *shape[3:], classes), dtype=torch.float32),
+        reference_logits=new((len(plan.references), len(images), classes), dtype=torch.float32),
+    )
+    for dtype, strengths in plan.cells.items():
+        network.module.to(dtype)
+        for batch in progress(plan.batches):
+            for row, (name, interpolation) in enumerate(plan.references.items()):
+                reference = _Reference(network, smooth(images[batch].to(dtype), interpolation))
+                result.squared_deviation[row][:, batch] = reference.squared_distance_to(means[name])
+                result.reference_logits[row, batch] = reference.logits.float()
+                for index, perturbation in enumerate(perturbations):
+                    if reference_name(perturbation.interpolation) == name:
+                        _measure(result, index, perturbation, strengths[index], reference, images[batch].to(dtype), batch)
+    network.module.to(torch.float32)
+    return Sweep(*(getattr(result, name).cpu() for name in Sweep.__dataclass_fields__))
+
+
+def _plan(images: Tensor, perturbations: list[Perturbation], radii: Tensor, batch_size: int, precision: str) -> _Plan:
+    if precision not in ("auto", "float64"):
+        raise ValueError(f"precision: {precision!r} is not allowed; choose auto or float64")
+    limit = SMALL_RADIUS * images.double().flatten(1).norm(dim=1).mean()
+    in_double = (radii.to(limit.device) < limit) | (precision == "float64")
+    cells = {
+        torch.float32: [torch.nonzero(~row).flatten().tolist() for row in in_double],
+        torch.float64: [torch.nonzero(row).flatten().tolist() for row in in_double],
+    }
+    interpolations = sorted({perturbation.interpolation for perturbation in perturbations})
+    return _Plan(
+        images=images,
+        batches=list(torch.arange(len(images), device=images.device).split(batch_size)),
+        references=dict(sorted((reference_name(name), name) for name in interpolations)),
+        cells={dtype: strengths for dtype, strengths in cells.items() if any(strengths)},
+    )
+
+
+def _mean_activations(network: ObservedNetwork, plan: _Plan, interpolation: str) -> list[Tensor]:
+    """Mean over all reference images of every operation, float64, flattened."""
+    sums: list[Tensor] = []
+    for batch in plan.batches:
+        reference = _Reference(network, smooth(plan.images[batch], interpolation))
+        totals = [activation.sum(dim=0, dtype=torch.float64) for activation in reference.activations]
+        sums = totals if not sums else [sums[k] + total for k, total in enumerate(totals)]
+    return [total / len(plan.images) for total in sums]
+
+
+class _Reference:
+    """Every operation on a batch of reference images."""
+
+    def __init__(self, network: ObservedNetwork, images: Tensor) -> None:
+        self.network, self.activations = network, list[Tensor]()
+        self.logits = network(images, lambda _, activation: self.activations.append(flat(activation)))
+
+    def squared_distance_to(self, means: list[Tensor]) -> Tensor:
+        """|f_k(x) − mean_k|², (operation, B), float64."""
+        pairs = zip(self.activations, means, strict=True)
+        return torch.stack([squared_norm(activation - mean.to(activation.dtype)) for activation, mean in pairs]).double()
+
+    def squared_distance_of(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """|f_k(x') − f_k(x)|² of moved images, (operation, B), and their logits (B, classes)."""
+        distances: list[Tensor] = []
+
+        def observe(index: int, activation: Tensor) -> None:
+            distances.append(squared_norm(flat(activation) - self.activations[index]))
+
+        logits = self.network(images, observe)
+        return torch.stack(distances), logits
+
+
+def _measure(
+    result: Sweep, index: int, perturbation: Perturbation, strengths: list[int], reference: _Reference, images: Tensor, batch: Tensor
+) -> None:
+    """Fill in one perturbation's rows for a batch of images: all draws, the given strengths."""
+    for draw in range(result.squared_distance.shape[-1] if strengths else 0):
+        direction = perturbation.direction(images, batch, draw)
+        for strength in strengths:
+            moved = perturbation.move(images, direction, batch, draw, strength)
+            distance, logits = reference.squared_distance_of(moved)
+            result.squared_distance[index, strength, :, batch, draw] = distance.float()
+            result.logits[index, strength, batch, draw] = logits.float()
+
+
+def flat(activation: Tensor) -> Tensor:
+    """(B, features) view of an activation; features follow the memory order, so that channels-last is not copied."""
+    if activation.ndim == 4 and activation.is_contiguous(memory_format=torch.channels_last):
+        activation = activation.permute(0, 2, 3, 1)
+    return activation.flatten(1)
+
+
+def squared_norm(vectors: Tensor) -> Tensor:
+    """|v|² of each row of (B, features), without a temporary of the square."""
+    return torch.einsum("bi,bi->b", vectors, vectors)
+
+
+def images_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int, element_size: int = 8) -> int:
+    """How many images fit in `memory_mb` MiB, with their reference activations and working space, at least 1.
+
+    Args:
+        image: one image (1, ch, n, n).
+        element_size: bytes of a number; 8 leaves room for float64.
+    """
+    sizes: list[int] = []
+    network(image, lambda _, activation: sizes.append(activation.numel()))
+    return max(1, int(memory_mb * 2**20 / (element_size * (sum(sizes) + 4 * max(sizes)))))

@@ -1,0 +1,155 @@
+"""The configuration: checked in words a person can act on, completed, and expanded into runs. Imports nothing heavy."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+
+RUN_KEYS = {"dataset": "datasets", "network": "networks", "recipe": "recipes", "train_size": "train_sizes", "seed": "seeds"}
+TRAINING_PART = {"fashion_mnist": 60000, "mnist": 60000, "mnist_5k": 5000, "cifar10": 50000, "svhn": 73257}
+TEST_PART = {"fashion_mnist": 10000, "mnist": 10000, "mnist_5k": 0, "cifar10": 10000, "svhn": 26032}
+
+
+class ConfigurationError(ValueError):
+    """One sentence that names the key, its value and what is allowed."""
+
+
+def load_schema(path: Path) -> dict[str, Any]:
+    """Read the JSON schema (written in YAML) of the configuration."""
+    schema: dict[str, Any] = yaml.safe_load(path.read_text())
+    return schema
+
+
+def check_schema(configuration: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Check types, ranges and names of keys.
+
+    Raises:
+        ConfigurationError: for the most telling violation of the schema.
+    """
+    error = best_match(Draft202012Validator(schema).iter_errors(configuration))
+    if error is not None:
+        raise ConfigurationError(explain(error))
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one sentence which key has which value and what is allowed."""
+    key = ".".join(map(str, error.absolute_path)) or "the configuration"
+    value, allowed = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties" | "unevaluatedProperties":
+            known = allowed_keys(error.schema, value)
+            unknown = sorted(set(value) - set(known))
+            prefix = "" if key == "the configuration" else f"{key}."
+            return f"{prefix}{unknown[0]}: is not a key; allowed here: {', '.join(known)}"
+        case "required":
+            missing = [name for name in allowed if name not in value]
+            return f"{key}: lacks the key {missing[0]!r}; required here: {', '.join(allowed)}"
+        case "enum":
+            return f"{key}: {value!r} is not allowed; choose one of {', '.join(map(str, allowed))}"
+        case "type":
+            kinds = " or ".join([allowed] if isinstance(allowed, str) else allowed)
+            return f"{key}: {value!r} is not of type {kinds}{number_hint(value, kinds)}"
+        case "const":
+            return f"{key}: {value!r} is not allowed; it may be {str(allowed).lower()} or a block of keys"
+        case "pattern":
+            return f"{key}: the name {value!r} is not allowed; use letters, digits, '-' and '_', a letter or digit first"
+        case "uniqueItems":
+            return f"{key}: {value!r} names something twice; every entry must be different"
+        case "minItems" | "minProperties":
+            return f"{key}: {value!r} is empty; at least {allowed} is needed"
+    bounds = {"minimum": "at least", "exclusiveMinimum": "greater than", "maximum": "at most", "exclusiveMaximum": "less than"}
+    return f"{key}: {value!r} is not allowed; it must be {bounds.get(str(error.validator), error.validator)} {allowed}"
+
+
+def number_hint(value: Any, kinds: str) -> str:
+    """YAML 1.1 reads `1e-3` as a string: tell people how to write it."""
+    if isinstance(value, str) and ("number" in kinds or "integer" in kinds):
+        try:
+            number = float(value)
+        except ValueError:
+            return ""
+        return f"; write {number!r}" if "e" not in repr(number) else f"; write {number:.1e}"
+    return ""
+
+
+def allowed_keys(schema: Mapping[str, Any], instance: Mapping[str, Any]) -> list[str]:
+    """Keys that a block may have, those that depend on another key's value included."""
+    keys = list(schema.get("properties", {}))
+    for branch in [schema, *schema.get("allOf", [])]:
+        if "if" in branch and Draft202012Validator(branch["if"]).is_valid(instance):
+            keys += [key for key in branch["then"].get("properties", {}) if key not in keys]
+    return keys
+
+
+def check_references(configuration: Mapping[str, Any]) -> None:
+    """Check what one key says of another, on a configuration completed with its defaults.
+
+    Raises:
+        ConfigurationError: for the first contradiction.
+    """
+    for number, line in enumerate(configuration["runs"]):
+        for plural in ("datasets", "networks", "recipes"):
+            for name in line[plural]:
+                must_be_one_of(f"runs.{number}.{plural}", name, configuration[plural])
+        for name in line["datasets"]:
+            check_sizes(f"runs.{number}.train_sizes", name, configuration, max(line["train_sizes"]))
+    for name, recipe in configuration["recipes"].items():
+        kept = recipe["kept_epochs"]
+        if kept and max(kept) > recipe["epochs"]:
+            raise ConfigurationError(f"recipes.{name}.kept_epochs: {max(kept)} is not allowed; it must be at most epochs ({recipe['epochs']})")
+    deformations, summary, stability = (configuration[key] for key in ("deformations", "summary", "stability"))
+    must_be_one_of("summary.displacement", summary["displacement"], deformations["displacements"])
+    must_be_one_of("summary.interpolation", summary["interpolation"], deformations["interpolations"])
+    if sorted(deformations["displacements"]) != deformations["displacements"]:
+        raise ConfigurationError(f"deformations.displacements: {deformations['displacements']} must be increasing")
+    if stability:
+        must_be_one_of("stability.cutoff", stability["cutoff"], deformations["cutoffs"])
+
+
+def check_sizes(key: str, name: str, configuration: Mapping[str, Any], train_size: int) -> None:
+    """Check that a data set has as many training and test images as its runs ask for."""
+    dataset = configuration["datasets"][name]
+    training, test = available_images(dataset)
+    if train_size > training:
+        raise ConfigurationError(f"{key}: {train_size} is more than the {training} training images of data set {name!r}")
+    images = configuration["probe"]["images"]
+    if images > test:
+        raise ConfigurationError(f"probe.images: {images} is more than the {test} test images of data set {name!r}")
+
+
+def available_images(dataset: Mapping[str, Any]) -> tuple[int, int]:
+    """Training and test images that a data set will have."""
+    collection = dataset["collection"]
+    if collection == "scale_detection":
+        return dataset["train"], dataset["test"]
+    test = dataset["test"] if dataset["test"] is not None else TEST_PART[collection]
+    training = TRAINING_PART[collection] - dataset["validation"] - (0 if TEST_PART[collection] else test)
+    return min(training, dataset["train"] or training), min(test, TEST_PART[collection] or test)
+
+
+def must_be_one_of(key: str, value: Any, allowed: Any) -> None:
+    """Raise a ConfigurationError unless `value` is among `allowed`."""
+    if value not in allowed:
+        raise ConfigurationError(f"{key}: {value!r} is not allowed; choose one of {', '.join(map(str, allowed))}")
+
+
+def expand_runs(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List every run once, in the order of the configuration, as `{dataset, network, recipe, train_size, seed}`."""
+    lines = (dict(zip(RUN_KEYS, labels, strict=True)) for line in configuration["runs"] for labels in products(line))
+    return list({tuple(run.values()): run for run in lines}.values())
+
+
+def products(line: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """All combinations of the lists of one line of `runs`."""
+    return product(*(line[plural] for plural in RUN_KEYS.values()))
+
+
+def kept_epochs(recipe: Mapping[str, Any]) -> list[int]:
+    """Epochs whose checkpoints are kept: as configured, or 0, the powers of 2 and the last; 0 and the last always."""
+    last = recipe["epochs"]
+    chosen = recipe["kept_epochs"] or [2**power for power in range(last.bit_length())]
+    return sorted({0, last, *chosen})
