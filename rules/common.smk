@@ -11,7 +11,8 @@ EPOCHS = {name: kept_epochs(recipe) for name, recipe in config["recipes"].items(
 DATASETS = sorted({run["dataset"] for run in RUNS})
 
 DATA_FILES = [f"results/data/{dataset}.nc" for dataset in DATASETS]
-CALIBRATION_FILES = [f"results/calibration/{dataset}.nc" for dataset in DATASETS]
+CALIBRATION = "results/calibration/{dataset}/cutoff{cutoff}.nc"
+CALIBRATION_FILES = expand(CALIBRATION, dataset=DATASETS, cutoff=config["deformations"]["cutoffs"])
 TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if config["recipes"][run["recipe"]]["epochs"] > 0]
 STABILITY_FILES = [
     f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run)
@@ -23,6 +24,7 @@ STABILITY_FILES = [
 
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
+    cutoff="[0-9]+",
     network="[A-Za-z0-9_-]+",
     recipe="[A-Za-z0-9_-]+",
     train_size="[0-9]+",
@@ -35,10 +37,10 @@ def code(script):
     return code_digest(BASE, f"workflow_scripts.{script}")
 
 
-def labels(wildcards, **fixed):
-    """The labels of a run (and epoch) as the dimensions of its files."""
-    texts = ("dataset", "network", "recipe")
-    return {name: label if name in texts else int(label) for name, label in [*wildcards.items(), *fixed.items()]}
+def labels(wildcards, recipe=None):
+    """The labels of a run (and epoch) as the dimensions of its files; `recipe` where it is not a wildcard."""
+    named = {**wildcards} | ({"recipe": recipe} if recipe else {})
+    return {name: label if name in ("dataset", "network", "recipe") else int(label) for name, label in named.items()}
 
 
 def network_settings(wildcards):

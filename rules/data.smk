@@ -22,16 +22,16 @@ rule calibrate_deformations:
     input:
         data="results/data/{dataset}.nc",
     output:
-        calibration="results/calibration/{dataset}.nc",
+        calibration="results/calibration/{dataset}/cutoff{cutoff}.nc",
     params:
         code=code("calibrate_deformations"),
         name=lambda wildcards: wildcards.dataset,
-        ensemble=config["deformations"],
+        ensemble=lambda wildcards: config["deformations"] | {"cutoffs": [int(wildcards.cutoff)]},
         probe=config["probe"],
     log:
-        "results/logs/calibration/{dataset}.log",
+        "results/logs/calibration/{dataset}/cutoff{cutoff}.log",
     benchmark:
-        "results/benchmarks/calibration/{dataset}.tsv"
+        "results/benchmarks/calibration/{dataset}/cutoff{cutoff}.tsv"
     resources:
         gpu=1,
         mem_mb=config["memory_budget_mb"] + 2000,

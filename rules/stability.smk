@@ -4,7 +4,7 @@
 rule measure_stability:
     input:
         data="results/data/{dataset}.nc",
-        calibration="results/calibration/{dataset}.nc",
+        calibration=lambda wildcards: CALIBRATION.format(dataset=wildcards.dataset, cutoff=config["stability"]["cutoff"]),
         checkpoint=f"{RUN}/checkpoints/epoch{{epoch}}.pt",
     output:
         stability=f"{RUN}/stability/epoch{{epoch}}.nc",
@@ -12,7 +12,7 @@ rule measure_stability:
         code=code("measure_stability"),
         labels=labels,
         settings=config["stability"],
-        ensemble=config["deformations"],
+        ensemble={key: config["deformations"][key] for key in ("mode_rule", "seed")},
         probe=config["probe"],
     log:
         "results/logs/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/stability/epoch{epoch}.log",

@@ -8,7 +8,7 @@ rule initialise_network:
         checkpoint=f"{RUN}/checkpoints/epoch0000.pt",
     params:
         code=code("initialise_network"),
-        labels=labels,
+        run=labels,
         network=network_settings,
     log:
         "results/logs/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/checkpoints/epoch0000.log",
@@ -38,7 +38,7 @@ for recipe, settings in config["recipes"].items():
                 checkpoints=[f"{RECIPE_RUN}/checkpoints/epoch{epoch:04d}.pt" for epoch in EPOCHS[recipe] if epoch > 0],
             params:
                 code=code("train_network"),
-                labels=partial(labels, recipe=recipe),
+                run=partial(labels, recipe=recipe),
                 network=network_settings,
                 recipe=settings,
             log:

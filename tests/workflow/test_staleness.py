@@ -1,0 +1,231 @@
+"""Only what is stale reruns: for every configuration key and every source file, the exact set of rules of a dry run."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, run_snakemake
+from workflow_scripts.support.configuration import load_schema
+
+DryRun = Callable[..., set[str]]
+
+# What follows each rule, itself included.
+FIGURES_OF_SUMMARY = {"draw_stability_bars", "draw_stability_curves", "draw_depth"}
+DECIDE = {"decide_claims"}
+SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
+SWEEP = {"measure_stability"} | SUMMARISE
+TRAIN = {"train_short", "draw_training_curves"} | SWEEP
+INITIALISE = {"initialise_network"} | TRAIN
+FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
+CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
+EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE
+NOTHING: set[str] = set()
+
+# Key of the smoke experiment: (a new value, the rules that must run again). Names of people's own stand for any name.
+KEYS: dict[str, tuple[Any, set[str]]] = {
+    "datasets.mnist_5k.collection": ("scale_detection", EVERYTHING),
+    "datasets.mnist_5k.folder": ("/nowhere", EVERYTHING),
+    "datasets.mnist_5k.train": (2000, EVERYTHING),
+    "datasets.mnist_5k.validation": (210, EVERYTHING),
+    "datasets.mnist_5k.test": (210, EVERYTHING),
+    "datasets.mnist_5k.seed": (1, EVERYTHING),
+    "datasets.scale_detection.size": (17, EVERYTHING - {"train_short", "draw_training_curves"}),
+    "datasets.scale_detection.scale": (8, EVERYTHING - {"train_short", "draw_training_curves"}),
+    "datasets.scale_detection.gap": (2, EVERYTHING - {"train_short", "draw_training_curves"}),
+    "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
+    "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
+    "networks.fc2.depth": (3, INITIALISE),
+    "recipes.short.optimizer": ("adam", TRAIN),
+    "recipes.short.learning_rate": (0.002, TRAIN),
+    "recipes.short.momentum": (0.8, TRAIN),
+    "recipes.short.weight_decay": (0.001, TRAIN),
+    "recipes.short.schedule": ("cosine", TRAIN),
+    "recipes.short.batch_size": (64, TRAIN),
+    "recipes.short.loss": ("hinge", TRAIN),
+    "recipes.short.crop_padding": (2, TRAIN),
+    "recipes.short.horizontal_flip": (True, TRAIN),
+    "recipes.short.epochs": (3, TRAIN),
+    "recipes.short.kept_epochs": ([0, 2], TRAIN),
+    "recipes.initial.learning_rate": (0.5, NOTHING),
+    "deformations.cutoffs": ([2, 3, 4], {"calibrate_deformations"} | FIGURES_OF_CALIBRATION),
+    "deformations.displacements": ([0.25, 0.5, 1.0], CALIBRATE),
+    "deformations.mode_rule": ("padded", CALIBRATE),
+    "deformations.delta_convention": ("exact", CALIBRATE),
+    "deformations.interpolations": (["bilinear", "bicubic"], CALIBRATE),
+    "deformations.seed": (1, CALIBRATE),
+    "probe.images": (60, CALIBRATE),
+    "probe.draws": (2, CALIBRATE),
+    "stability.cutoff": (2, SWEEP),
+    "stability.noise_norm": ("matched", SWEEP),
+    "stability.batchnorm_at_init": ("batch", SWEEP),
+    "stability.operations": ("output", SWEEP),
+    "stability.precision": ("float64", SWEEP),
+    "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth"}),
+    "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY),
+    "memory_budget_mb": (500, NOTHING),
+}
+
+# Source file: the rules that must run again when what it does changes (comments and docstrings do not count).
+MODULES: dict[str, set[str]] = {
+    "diffeo/__init__.py": NOTHING,
+    "diffeo/augmentation.py": TRAIN,
+    "diffeo/batch_norm.py": SWEEP,
+    "diffeo/calibration.py": CALIBRATE,
+    "diffeo/claims.py": DECIDE,
+    "diffeo/deformation.py": CALIBRATE,
+    "diffeo/interpolation.py": CALIBRATE,
+    "diffeo/networks.py": INITIALISE,
+    "diffeo/noise.py": CALIBRATE,
+    "diffeo/operations.py": SWEEP,
+    "diffeo/perturbations.py": SWEEP,
+    "diffeo/randomness.py": INITIALISE | CALIBRATE,
+    "diffeo/scale_detection.py": EVERYTHING,
+    "diffeo/stability.py": SWEEP,
+    "diffeo/statistics.py": SUMMARISE,
+    "diffeo/training.py": TRAIN,
+    "diffeo/variables.py": EVERYTHING,
+    "support/__init__.py": NOTHING,
+    "support/atomic.py": EVERYTHING,
+    "support/checkpoints.py": INITIALISE,
+    "support/code_digest.py": NOTHING,
+    "support/configuration.py": NOTHING,
+    "support/document_configuration.py": NOTHING,
+    "support/images.py": EVERYTHING,
+    "support/jobs.py": EVERYTHING,
+    "support/netcdf.py": EVERYTHING,
+    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | {"draw_training_curves"},
+    "support/readers.py": EVERYTHING,
+    "support/sources.py": EVERYTHING,
+    "support/tensors.py": TRAIN | CALIBRATE,
+    "calibrate_deformations.py": CALIBRATE,
+    "decide_claims.py": DECIDE,
+    "draw_calibration.py": {"draw_calibration"},
+    "draw_depth.py": {"draw_depth"},
+    "draw_samples.py": {"draw_samples"},
+    "draw_stability_bars.py": {"draw_stability_bars"},
+    "draw_stability_curves.py": {"draw_stability_curves"},
+    "draw_training_curves.py": {"draw_training_curves"},
+    "initialise_network.py": INITIALISE,
+    "measure_stability.py": SWEEP,
+    "prepare_dataset.py": EVERYTHING,
+    "summarise.py": SUMMARISE,
+    "train_network.py": TRAIN,
+}
+
+
+def changed_configuration(key: str, value: Any) -> dict[str, Any]:
+    """The smoke experiment with one key changed."""
+    configuration: dict[str, Any] = yaml.safe_load((ROOT / "configs/smoke.yaml").read_text())
+    *path, last = key.split(".")
+    block = configuration
+    for name in path:
+        block = block.setdefault(name, {})
+    block[last] = value
+    return configuration
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_reruns_what_uses_it(key: str, smoke_run: Path, tmp_path: Path, rules_to_run: DryRun) -> None:
+    value, expected = KEYS[key]
+    experiment = tmp_path / "changed.yaml"
+    experiment.write_text(yaml.safe_dump(changed_configuration(key, value)))
+    assert rules_to_run(smoke_run, str(experiment)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "addition", "expected"),
+    [
+        ("seeds", 3, {"initialise_network"} | SWEEP),
+        ("networks", "fc2", {"initialise_network"} | SWEEP),
+        ("train_sizes", 399, {"initialise_network"} | SWEEP),
+        ("recipes", "short", INITIALISE),
+        ("datasets", "mnist_5k", {"initialise_network"} | SWEEP),
+    ],
+)
+def test_a_new_run_makes_only_its_own_files(
+    line: str, addition: Any, expected: set[str], smoke_run: Path, tmp_path: Path, rules_to_run: DryRun
+) -> None:
+    configuration = yaml.safe_load((ROOT / "configs/smoke.yaml").read_text())
+    configuration["runs"][1][line].append(addition)
+    experiment = tmp_path / "changed.yaml"
+    experiment.write_text(yaml.safe_dump(configuration))
+    assert rules_to_run(smoke_run, str(experiment)) == expected
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_changed_module_reruns_what_imports_it(module: str, smoke_copy: Path, rules_to_run: DryRun) -> None:
+    with (smoke_copy / "workflow_scripts" / module).open("a") as source:
+        source.write("\nEDITED = True\n")
+    assert rules_to_run(smoke_copy) == MODULES[module]
+
+
+def test_the_matrix_holds_every_module() -> None:
+    package = ROOT / "workflow_scripts"
+    files = {str(path.relative_to(package)) for path in package.rglob("*.py")} - {"__init__.py"}
+    assert set(MODULES) == files
+
+
+def test_the_matrix_holds_every_key() -> None:
+    schema = load_schema(ROOT / "schemas/config.schema.yaml")
+    assert {without_name(key) for key in KEYS} == set(leaves(schema, schema)) - {"runs", "networks.filter_size"}
+
+
+def without_name(key: str) -> str:
+    """A key without the name of the data set, network or recipe that it belongs to."""
+    parts = key.split(".")
+    return ".".join([parts[0], *parts[2:]]) if parts[0] in ("datasets", "networks", "recipes") else key
+
+
+def leaves(block: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Names of all keys of the schema that hold a value rather than further keys."""
+    block = {**block, **schema["$defs"].get(block.get("$ref", "").removeprefix("#/$defs/"), {})}
+    branches = [block, block.get("then", {}), *(part["then"] for part in block.get("allOf", []))]
+    inner = [branch["properties"] for branch in branches if "properties" in branch]
+    if "$ref" in block.get("then", {}):
+        yield from leaves(block["then"], schema, prefix)
+    elif isinstance(block.get("additionalProperties"), Mapping):
+        yield from leaves(block["additionalProperties"], schema, prefix)
+    elif inner:
+        for properties in inner:
+            for name, entry in properties.items():
+                yield from leaves(entry, schema, f"{prefix}.{name}" if prefix else name)
+    else:
+        yield prefix
+
+
+def test_a_second_run_has_nothing_to_do(smoke_copy: Path) -> None:
+    again = run_snakemake(smoke_copy, "--cores", "1", "--configfile", "configs/smoke.yaml")
+    assert "Nothing to be done" in again.stdout
+
+
+def test_comments_and_docstrings_rerun_nothing(smoke_copy: Path, rules_to_run: DryRun) -> None:
+    for source in (smoke_copy / "workflow_scripts").rglob("*.py"):
+        source.write_text("# a new first line\n" + source.read_text().replace('"""', '"""Edited. ', 1) + "\n\n# a last one\n")
+    assert rules_to_run(smoke_copy) == NOTHING
+
+
+def test_a_touch_of_the_sources_reruns_nothing(smoke_copy: Path, rules_to_run: DryRun) -> None:
+    for source in smoke_copy.rglob("*"):
+        if source.is_file() and not {"results", ".snakemake"} & set(source.relative_to(smoke_copy).parts):
+            os.utime(source)
+    assert rules_to_run(smoke_copy) == NOTHING
+
+
+def test_an_edit_of_the_layout_of_a_rule_file_reruns_nothing(smoke_copy: Path, rules_to_run: DryRun) -> None:
+    for rules in (smoke_copy / "rules").glob("*.smk"):
+        rules.write_text("# moved\n\n" + rules.read_text())
+    assert rules_to_run(smoke_copy) == NOTHING
+
+
+def test_a_lost_result_is_made_again_with_what_follows(smoke_copy: Path, rules_to_run: DryRun) -> None:
+    (smoke_copy / "results" / "summary.nc").unlink()
+    assert rules_to_run(smoke_copy) == SUMMARISE
+
+
+def test_scripts_do_not_read_the_configuration_behind_the_rules() -> None:
+    for source in (ROOT / "workflow_scripts").rglob("*.py"):
+        assert "snakemake.config" not in source.read_text(), f"{source.name} reads a key that no rule declares"
