@@ -37,7 +37,7 @@ def transitive_imports(root: Path, module: str) -> frozenset[str]:
 @cache
 def direct_imports(root: Path, path: Path) -> tuple[str, ...]:
     """Project modules that a file imports anywhere in it, inside functions too."""
-    found = {name for node in ast.walk(ast.parse(path.read_text())) for name in imported_names(node)}
+    found = {name for node in ast.walk(ast.parse(path.read_bytes())) for name in imported_names(node)}
     return tuple(sorted(name for name in found if name.startswith(PACKAGE) and is_module(root, name)))
 
 
@@ -63,11 +63,9 @@ def module_path(root: Path, name: str) -> Path:
 @cache
 def normalised_source(path: Path) -> str:
     """Source without comments, docstrings and formatting (the same for every Python version that prints it alike)."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            body = node.body
-            if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-                if isinstance(body[0].value.value, str):
-                    node.body = body[1:] or [ast.Pass()]
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)

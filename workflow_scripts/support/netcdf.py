@@ -29,6 +29,7 @@ class IncompleteFileError(RuntimeError):
 def write_dataset(
     dataset: xr.Dataset,
     path: Path,
+    /,
     *,
     title: str,
     configuration: Mapping[str, Any],
@@ -50,7 +51,7 @@ def write_dataset(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     stamped = dataset.assign_attrs(
         title=title,
-        source=f"{Path(sys.argv[0]).name or 'python'}, git commit {git_commit()}",
+        source=f"{script_name()}, git commit {git_commit()}",
         history=f"{now} created",
         references=references,
         git_commit=git_commit(),
@@ -94,7 +95,7 @@ def with_run_dimensions(dataset: xr.Dataset, run: Mapping[str, Any]) -> xr.Datas
     `run` maps dimension names (`dataset, network, recipe, train_size, seed` and, where it applies, `epoch`) to labels.
     Files of several runs then combine by coordinates: `xr.open_mfdataset(..., combine="by_coords", join="outer")`.
     """
-    return dataset.expand_dims({name: [label] for name, label in run.items()})
+    return dataset.expand_dims({name: [run[name]] for name in (*RUN_DIMENSIONS, "epoch") if name in run})
 
 
 def package_versions() -> dict[str, str]:
@@ -106,6 +107,11 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+def script_name() -> str:
+    """Name of the running script; Snakemake runs a copy called tmpXXXX.name.py."""
+    return ".".join(Path(sys.argv[0]).name.split(".")[-2:]) or "python"
 
 
 @cache

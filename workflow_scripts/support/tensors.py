@@ -1,5 +1,6 @@
 """Data files as tensors, and torch set up for measurements that can be repeated."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,19 @@ from torch import Tensor
 from workflow_scripts.support.images import load_normalisation, load_split
 
 
-def prepare_torch(threads: int) -> None:
-    """Use that many CPU threads, full float32 precision (no TF32) and deterministic algorithms where torch has them."""
+def prepare_torch(threads: int, device: str) -> None:
+    """Use that many CPU threads and, on a GPU, full float32 precision (no TF32) and deterministic algorithms where they exist.
+
+    On the CPU what is used here is deterministic for a given number of threads.
+    """
     torch.set_num_threads(threads)
+    if device == "cpu":
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # its import takes more than a second
 
 
 def load_probe(data: Path, count: int, device: str) -> tuple[Tensor, np.ndarray]:

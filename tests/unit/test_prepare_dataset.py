@@ -1,0 +1,186 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.unit.test_readers import idx
+from tests.unit.test_sources import with_files, write
+from workflow_scripts import prepare_dataset
+from workflow_scripts.prepare_dataset import main
+from workflow_scripts.support.images import load_classes, load_normalisation, load_split
+from workflow_scripts.support.sources import COLLECTIONS, NAMED_FOLDER
+
+TRAINING, TESTING = 60, 20
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a small MNIST whose images are all different; the collection expects its checksums."""
+    generator = np.random.default_rng(0)
+    arrays = [generator.integers(0, 256, (count, 6, 6), dtype=np.uint8) for count in (TRAINING, TESTING)]
+    classes = [generator.integers(0, 10, count, dtype=np.uint8) for count in (TRAINING, TESTING)]
+    return mnist_folder(tmp_path / "mnist", monkeypatch, arrays, classes)
+
+
+def mnist_folder(path, monkeypatch, arrays, classes):
+    files = {}
+    for part, images, labels in zip(("train", "t10k"), arrays, classes, strict=True):
+        files |= {f"{part}-images-idx3-ubyte": idx(images), f"{part}-labels-idx1-ubyte": idx(labels)}
+    monkeypatch.setitem(COLLECTIONS, "mnist", with_files(COLLECTIONS["mnist"], files, sources=(NAMED_FOLDER,)))
+    return write(path, files)
+
+
+def mnist(folder, **changes):
+    return {"collection": "mnist", "folder": str(folder), "train": None, "validation": 10, "test": None, "seed": 0, **changes}
+
+
+def scale(**changes):
+    sizes = {"size": 12, "scale": 5, "gap": 1, "train": 40, "validation": 8, "test": 9}
+    return {"collection": "scale_detection", "folder": None, "seed": 0, **sizes, **changes}
+
+
+def prepared(tmp_path, settings, name="mine"):
+    path = tmp_path / f"{name}.nc"
+    main(path, name, settings)
+    return path
+
+
+def test_file_contract(tmp_path, folder):
+    path = prepared(tmp_path, mnist(folder))
+    with xr.open_dataset(path) as data:
+        assert {name: (variable.dims, str(variable.dtype)) for name, variable in data.data_vars.items()} == {
+            "images": (("image", "channel", "row", "column"), "uint8"),
+            "label": (("image",), "int16"),
+            "split": (("image",), "int8"),
+            "source_index": (("image",), "int32"),
+            "mean": (("dataset", "channel"), "float64"),
+            "standard_deviation": (("dataset", "channel"), "float64"),
+        }
+        assert data["split"].values.tolist() == [0] * 50 + [1] * 10 + [2] * 20
+        assert data["split"].attrs["flag_meanings"] == "train validation test"
+        assert data["split"].attrs["flag_values"].tolist() == [0, 1, 2]
+        assert data["dataset"].values.tolist() == ["mine"] and data.attrs["dataset"] == "mine"
+        assert data.attrs["data_source"] == f"folder {folder}" and data.attrs["classes"] == 10
+        assert data.attrs["licence"] == "CC BY-SA 3.0" and data.attrs["class_names"] == "0 1 2 3 4 5 6 7 8 9"
+        digest = hashlib.sha256()
+        for number in range(3):
+            chosen = data["split"].values == number
+            digest.update(data["images"].values[chosen].tobytes() + data["label"].values[chosen].astype("<i2").tobytes())
+        assert data.attrs["content_sha256"] == digest.hexdigest()
+        assert json.loads(data.attrs["configuration"]) == {"mine": mnist(folder)}
+    assert load_classes(path) == 10
+
+
+def test_splits_are_disjoint_complete_and_keep_their_labels(tmp_path, folder):
+    path = prepared(tmp_path, mnist(folder))
+    original = prepare_dataset.obtain(COLLECTIONS["mnist"], folder)
+    with xr.open_dataset(path) as data:
+        index = data["source_index"].values
+    assert sorted(index[:60]) == list(range(60)) and sorted(index[60:]) == list(range(20))
+    assert index[:50].tolist() != sorted(index[:50])
+    for split, chosen, part in (
+        ("train", index[:50], original.train),
+        ("validation", index[50:60], original.train),
+        ("test", index[60:], original.test),
+    ):
+        images, labels = load_split(path, split)
+        assert (images == part.images[chosen]).all() and (labels == part.labels[chosen]).all()
+        assert images.dtype == np.uint8 and labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("make", ["mnist", "scale_detection"])
+def test_first_images_are_the_same_whatever_the_number_kept(tmp_path, folder, make):
+    def settings(**changes):
+        return mnist(folder, **changes) if make == "mnist" else scale(**changes)
+
+    large = prepared(tmp_path, settings(train=40, test=18, validation=10), "large")
+    small = prepared(tmp_path, settings(train=15, test=7, validation=4), "small")
+    for split, count in (("train", 15), ("validation", 4), ("test", 7)):
+        for one, other in zip(load_split(large, split, count), load_split(small, split), strict=True):
+            assert (one == other).all()
+    assert (load_split(large, "train", 10)[0] == load_split(large, "train", 20)[0][:10]).all()
+
+
+@pytest.mark.parametrize("make", ["mnist", "scale_detection"])
+def test_everything_is_a_function_of_the_seed(tmp_path, folder, make):
+    def data(name, **changes):
+        path = prepared(tmp_path, mnist(folder, **changes) if make == "mnist" else scale(**changes), name)
+        with xr.open_dataset(path) as opened:
+            return opened.load()
+
+    one, same, other = data("one"), data("same"), data("other", seed=1)
+    for name in ("images", "label", "split", "source_index"):
+        assert (one[name].values == same[name].values).all()
+    assert one.attrs["content_sha256"] == same.attrs["content_sha256"] != other.attrs["content_sha256"]
+
+
+def test_normalisation_comes_from_the_training_images_alone(tmp_path, folder):
+    path = prepared(tmp_path, mnist(folder, train=30))
+    pixels = load_split(path, "train")[0].astype(np.float64) / 255
+    mean, deviation = load_normalisation(path)
+    assert mean.shape == deviation.shape == (1,)
+    assert abs(mean[0] - pixels.mean()) < 1e-12 and abs(deviation[0] - pixels.std()) < 1e-12
+    everything = load_normalisation(prepared(tmp_path, mnist(folder, validation=1), "everything"))
+    assert everything[0][0] != mean[0]
+
+
+def test_normalisation_of_each_channel():
+    images = np.random.default_rng(1).integers(0, 256, (20, 3, 5, 5), dtype=np.uint8)
+    images //= np.array([1, 2, 5], np.uint8)[:, None, None]
+    mean, deviation = prepare_dataset.normalisation(images, "x")
+    np.testing.assert_allclose(mean, (images / 255).mean(axis=(0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(deviation, (images / 255).std(axis=(0, 2, 3)), rtol=1e-12)
+
+
+def test_constant_images_are_refused(tmp_path, monkeypatch):
+    arrays = [np.full((count, 6, 6), 7, np.uint8) for count in (TRAINING, TESTING)]
+    classes = [np.zeros(count, np.uint8) for count in (TRAINING, TESTING)]
+    folder = mnist_folder(tmp_path / "constant", monkeypatch, arrays, classes)
+    with pytest.raises(ValueError, match="channel 0 of the 50 training images of mine is 7: the standard deviation is 0"):
+        main(tmp_path / "out.nc", "mine", mnist(folder))
+    assert not (tmp_path / "out.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train": 51}, "51 training images of mnist are asked for, but only 50 are left"),
+        ({"validation": 61}, "61 validation images of mnist are asked for, but only 60 are left"),
+        ({"validation": 60}, "no training images of mnist are left"),
+        ({"test": 21}, "21 test images of mnist are asked for, but only 20 are left"),
+    ],
+)
+def test_more_images_than_there_are(tmp_path, folder, changes, words):
+    with pytest.raises(ValueError, match=words):
+        main(tmp_path / "out.nc", "mine", mnist(folder, **changes))
+
+
+def test_mnist_5k_is_shuffled_and_cut_in_three(tmp_path):
+    settings = {"collection": "mnist_5k", "folder": None, "train": None, "validation": 500, "test": 1000, "seed": 0}
+    path = prepared(tmp_path, settings)
+    with xr.open_dataset(path) as data:
+        assert sorted(data["source_index"].values) == list(range(5000))
+        assert np.bincount(data["split"].values).tolist() == [3500, 500, 1000]
+    for split in ("train", "validation", "test"):
+        counts = np.bincount(load_split(path, split)[1], minlength=10)
+        assert (np.abs(counts - counts.mean()) < 5 * np.sqrt(counts.mean())).all()
+    with pytest.raises(ValueError, match="test is null, but mnist_5k has no test part of its own"):
+        main(tmp_path / "out.nc", "mine", {**settings, "test": None})
+
+
+def test_scale_detection_draws_each_split_by_itself(tmp_path):
+    path = prepared(tmp_path, scale())
+    splits = [load_split(path, split)[0] for split in ("train", "validation", "test")]
+    assert [part.shape for part in splits] == [(40, 1, 12, 12), (8, 1, 12, 12), (9, 1, 12, 12)]
+    assert (splits[0][:8] != splits[1]).any() and (splits[1] != splits[2][:8]).any()
+    assert load_classes(path) == 2
+
+
+def test_load_split_refuses_what_is_not_there(tmp_path):
+    path = prepared(tmp_path, scale())
+    with pytest.raises(ValueError, match=r"41 train images are asked for, but .* has 40"):
+        load_split(path, "train", 41)
+    with pytest.raises(ValueError, match="split is 'valid', but must be one of train, validation, test"):
+        load_split(path, "valid")
