@@ -10,8 +10,8 @@ reproduce: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile $(CONFIG)
 	$(BIN)/snakemake --configfile $(CONFIG) --report results/report.html
 
-test: $(VENV)/.installed check
-	$(BIN)/pytest
+test: $(VENV)/.installed
+	$(BIN)/pytest --numprocesses auto
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -25,6 +25,12 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
+# The page of result files is made from the smoke experiment, in a folder of its own.
+docs: $(VENV)/.installed
+	$(BIN)/python -m workflow_scripts.support.document_configuration > docs/configuration.md
+	$(BIN)/snakemake --cores all --directory .docs --configfile configs/smoke.yaml
+	$(BIN)/python -m workflow_scripts.support.document_results .docs/results > docs/results.md
+
 lock:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --requirement requirements.in
@@ -37,4 +43,4 @@ $(VENV)/.installed: requirements.txt
 	touch $@
 
 clean:
-	rm -rf results .snakemake
+	rm -rf results .snakemake .docs

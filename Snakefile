@@ -1,8 +1,8 @@
 """How deep nets become stable to smooth deformations of images: from images to a report.
 
-    snakemake --cores all                                      every result and figure of config.yaml
-    snakemake --cores all --configfile configs/smoke.yaml      the same of another experiment
-    snakemake --report results/report.html                     the report of what was made
+snakemake --cores all                                      every result and figure of config.yaml
+snakemake --cores all --configfile configs/smoke.yaml      the same of another experiment
+snakemake --report results/report.html                     the report of what was made
 """
 
 from pathlib import Path
@@ -28,6 +28,10 @@ try:
     check_references(config)
 except ConfigurationError as error:
     raise WorkflowError(f"configuration: {error}")
+
+
+# Used only with --software-deployment-method apptainer; the image is made from the Dockerfile.
+container: "docker://diffeomorphism-stability:0.1.0"
 
 
 report: "report/workflow.rst"

@@ -15,10 +15,7 @@ CALIBRATION = "results/calibration/{dataset}/cutoff{cutoff}.nc"
 CALIBRATION_FILES = expand(CALIBRATION, dataset=DATASETS, cutoff=config["deformations"]["cutoffs"])
 TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if config["recipes"][run["recipe"]]["epochs"] > 0]
 STABILITY_FILES = [
-    f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run)
-    for run in RUNS
-    for epoch in EPOCHS[run["recipe"]]
-    if config["stability"]
+    f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run) for run in RUNS for epoch in EPOCHS[run["recipe"]] if config["stability"]
 ]
 
 
@@ -29,7 +26,7 @@ wildcard_constraints:
     recipe="[A-Za-z0-9_-]+",
     train_size="[0-9]+",
     seed="[0-9]+",
-    epoch="[0-9]{4,}",
+    epoch="[0-9]+",
 
 
 def code(script):

@@ -4,16 +4,16 @@
 rule prepare_dataset:
     output:
         dataset="results/data/{dataset}.nc",
-    params:
-        code=code("prepare_dataset"),
-        name=lambda wildcards: wildcards.dataset,
-        settings=lambda wildcards: config["datasets"][wildcards.dataset],
     log:
         "results/logs/data/{dataset}.log",
     benchmark:
         "results/benchmarks/data/{dataset}.tsv"
     resources:
         mem_mb=4000,
+    params:
+        code=code("prepare_dataset"),
+        name=lambda wildcards: wildcards.dataset,
+        settings=lambda wildcards: config["datasets"][wildcards.dataset],
     script:
         "../workflow_scripts/prepare_dataset.py"
 
@@ -23,11 +23,6 @@ rule calibrate_deformations:
         data="results/data/{dataset}.nc",
     output:
         calibration="results/calibration/{dataset}/cutoff{cutoff}.nc",
-    params:
-        code=code("calibrate_deformations"),
-        name=lambda wildcards: wildcards.dataset,
-        ensemble=lambda wildcards: config["deformations"] | {"cutoffs": [int(wildcards.cutoff)]},
-        probe=config["probe"],
     log:
         "results/logs/calibration/{dataset}/cutoff{cutoff}.log",
     benchmark:
@@ -36,5 +31,10 @@ rule calibrate_deformations:
         gpu=1,
         mem_mb=config["memory_budget_mb"] + 2000,
         batch_mb=config["memory_budget_mb"],
+    params:
+        code=code("calibrate_deformations"),
+        name=lambda wildcards: wildcards.dataset,
+        ensemble=lambda wildcards: config["deformations"] | {"cutoffs": [int(wildcards.cutoff)]},
+        probe=config["probe"],
     script:
         "../workflow_scripts/calibrate_deformations.py"

@@ -8,12 +8,6 @@ rule measure_stability:
         checkpoint=f"{RUN}/checkpoints/epoch{{epoch}}.pt",
     output:
         stability=f"{RUN}/stability/epoch{{epoch}}.nc",
-    params:
-        code=code("measure_stability"),
-        labels=labels,
-        settings=config["stability"],
-        ensemble={key: config["deformations"][key] for key in ("mode_rule", "seed")},
-        probe=config["probe"],
     log:
         "results/logs/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/stability/epoch{epoch}.log",
     benchmark:
@@ -22,5 +16,11 @@ rule measure_stability:
         gpu=1,
         mem_mb=config["memory_budget_mb"] + 2000,
         batch_mb=config["memory_budget_mb"],
+    params:
+        code=code("measure_stability"),
+        labels=labels,
+        settings=config["stability"],
+        ensemble={key: config["deformations"][key] for key in ("mode_rule", "seed")},
+        probe=config["probe"],
     script:
         "../workflow_scripts/measure_stability.py"

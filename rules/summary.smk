@@ -14,13 +14,13 @@ rule summarise:
         training=TRAINING_FILES,
     output:
         summary="results/summary.nc",
-    params:
-        code=code("summarise"),
-        architectures={name: network["architecture"] for name, network in config["networks"].items()},
     log:
         "results/logs/summary.log",
     benchmark:
         "results/benchmarks/summary.tsv"
+    params:
+        code=code("summarise"),
+        architectures={name: network["architecture"] for name, network in config["networks"].items()},
     script:
         "../workflow_scripts/summarise.py"
 
@@ -31,12 +31,12 @@ rule decide_claims:
     output:
         claims="results/claims.nc",
         table=report("results/claims.md", caption="../report/claims.rst", category="Claims"),
-    params:
-        code=code("decide_claims"),
-        settings=config["summary"],
     log:
         "results/logs/claims.log",
     benchmark:
         "results/benchmarks/claims.tsv"
+    params:
+        code=code("decide_claims"),
+        settings=config["summary"],
     script:
         "../workflow_scripts/decide_claims.py"

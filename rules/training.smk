@@ -6,16 +6,16 @@ rule initialise_network:
         data="results/data/{dataset}.nc",
     output:
         checkpoint=f"{RUN}/checkpoints/epoch0000.pt",
-    params:
-        code=code("initialise_network"),
-        run=labels,
-        network=network_settings,
     log:
         "results/logs/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/checkpoints/epoch0000.log",
     benchmark:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/checkpoints/epoch0000.tsv"
     resources:
         mem_mb=2000,
+    params:
+        code=code("initialise_network"),
+        labels=labels,
+        network=network_settings,
     script:
         "../workflow_scripts/initialise_network.py"
 
@@ -36,11 +36,6 @@ for recipe, settings in config["recipes"].items():
                 training=f"{RECIPE_RUN}/training.nc",
                 best=f"{RECIPE_RUN}/checkpoints/best.pt",
                 checkpoints=[f"{RECIPE_RUN}/checkpoints/epoch{epoch:04d}.pt" for epoch in EPOCHS[recipe] if epoch > 0],
-            params:
-                code=code("train_network"),
-                run=partial(labels, recipe=recipe),
-                network=network_settings,
-                recipe=settings,
             log:
                 f"results/logs/{RECIPE_JOB}/training.log",
             benchmark:
@@ -48,5 +43,10 @@ for recipe, settings in config["recipes"].items():
             resources:
                 gpu=1,
                 mem_mb=config["memory_budget_mb"] + 2000,
+            params:
+                code=code("train_network"),
+                labels=partial(labels, recipe=recipe),
+                network=network_settings,
+                recipe=settings,
             script:
                 "../workflow_scripts/train_network.py"

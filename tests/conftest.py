@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: test processes run side by side
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SOURCES = ("Snakefile", "config.yaml", "configs", "profiles", "report", "rules", "schemas", "workflow_scripts")

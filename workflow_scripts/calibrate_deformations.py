@@ -121,4 +121,4 @@ def examples(
 
 
 if "snakemake" in globals():
-    run(main, snakemake)
+    run(main, globals()["snakemake"])

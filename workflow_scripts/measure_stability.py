@@ -33,7 +33,7 @@ def main(
     threads: int,
 ) -> None:
     """Run the sweep of one checkpoint; `labels` names the run and the epoch, the rest are blocks of the configuration."""
-    prepare_torch(threads)
+    prepare_torch(threads, device)
     images, classes = load_probe(data, probe["images"], device)
     calibrated = read_dataset(calibration).sel(cutoff=settings["cutoff"]).squeeze("dataset")
     network = load_network(checkpoint)[0].to(device)
@@ -88,13 +88,15 @@ def prepare_batch_norm(network: nn.Module, images: Tensor, epoch: int, at_initia
 def radius_of(perturbations: dict[str, Perturbation], calibrated: xr.Dataset) -> xr.DataArray:
     """Mean norm r (perturbation, strength): that of the deformations with the same interpolation."""
     interpolations = [perturbation.interpolation for perturbation in perturbations.values()]
-    return calibrated.radius.sel(interpolation=interpolations).rename(interpolation="perturbation").drop_vars("perturbation")
+    radius: xr.DataArray = calibrated.radius.sel(interpolation=interpolations)
+    return radius.rename(interpolation="perturbation").drop_vars("perturbation")
 
 
 def strengths(perturbations: dict[str, Perturbation], calibrated: xr.Dataset) -> xr.Dataset:
     """Displacement, temperature and norm of each strength."""
     radius = described(radius_of(perturbations, calibrated), "norm r of the perturbation, <|τx - x|>", "normalised image")
-    return xr.Dataset({"displacement": calibrated.displacement, "temperature": calibrated.temperature, "r": radius}).drop_vars("cutoff")
+    variables = {"displacement": calibrated.displacement, "temperature": calibrated.temperature, "r": radius}
+    return xr.Dataset(variables).drop_vars("cutoff")
 
 
 def as_dataset(sweep: Sweep, perturbations: dict[str, Perturbation]) -> xr.Dataset:
@@ -107,10 +109,12 @@ def as_dataset(sweep: Sweep, perturbations: dict[str, Perturbation]) -> xr.Datas
     squared = "squared activation"
     return xr.Dataset(
         {
-            "squared_distance": variable((*cell[:2], "layer", *cell[2:4]), sweep.squared_distance, distance, squared),
+            "squared_distance": variable((*cell[:2], "layer", *cell[2:4]), sweep.squared_distance.float(), distance, squared),
             "squared_deviation": variable(("reference", "layer", "sample"), sweep.squared_deviation, deviation, squared),
-            "logits": variable(cell, sweep.logits, "logits of the moved image"),
-            "reference_logits": variable(("reference", "sample", "class"), sweep.reference_logits, "logits of the reference image"),
+            "logits": variable(cell, sweep.logits.float(), "logits of the moved image"),
+            "reference_logits": variable(
+                ("reference", "sample", "class"), sweep.reference_logits.float(), "logits of the reference image"
+            ),
         },
         coords={
             "perturbation": list(perturbations),
@@ -118,9 +122,13 @@ def as_dataset(sweep: Sweep, perturbations: dict[str, Perturbation]) -> xr.Datas
             "interpolation": ("perturbation", [perturbation.interpolation for perturbation in used]),
             "reference_images": ("perturbation", [reference_name(perturbation.interpolation) for perturbation in used]),
             "reference": references,
-            "layer": np.arange(sweep.squared_distance.shape[2]),
         },
-    )
+    ).pipe(numbered)
+
+
+def numbered(dataset: xr.Dataset) -> xr.Dataset:
+    """Number the positions along every dimension without labels, so that files of different sizes can be combined."""
+    return dataset.assign_coords({name: np.arange(size) for name, size in dataset.sizes.items() if name not in dataset.coords})
 
 
 def layer_coordinates(observed: ObservedNetwork) -> dict[str, tuple[tuple[str, str], Any]]:
@@ -136,4 +144,4 @@ def layer_coordinates(observed: ObservedNetwork) -> dict[str, tuple[tuple[str, s
 
 
 if "snakemake" in globals():
-    run(main, snakemake)
+    run(main, globals()["snakemake"])

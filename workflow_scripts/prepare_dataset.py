@@ -173,4 +173,4 @@ def assemble(splits: list[Split], name: str, mean: NDArray[np.float64], deviatio
 
 
 if "snakemake" in globals():
-    run(main, snakemake)
+    run(main, globals()["snakemake"])

@@ -12,6 +12,11 @@ from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset, write_dataset
 
 LABELS = (*RUN_DIMENSIONS, "epoch")
+LAYER_COORDINATES = {
+    "layer_name": "name of the operation inside the network; empty where a network has fewer",
+    "operation": "kind of the operation; empty where a network has fewer",
+    "relative_depth": "depth of the operation, 0 at the input and 1 at the logits",
+}
 
 
 def main(stability: list[Path], training: list[Path], summary: Path, architectures: dict[str, str]) -> None:
@@ -19,6 +24,7 @@ def main(stability: list[Path], training: list[Path], summary: Path, architectur
     histories = {run_of(history): history for history in map(read_dataset, training)}
     rows = [summary_row(read_dataset(path), histories) for path in progress(stability)]
     table = xr.concat(rows, dim="checkpoint", join="outer", data_vars="all", coords="different", compat="equals")
+    table = table.assign({name: table[name].fillna("") for name in ("layer_name", "operation")})
     table = table.assign_coords(architecture=("checkpoint", [architectures[name] for name in table.network.values.tolist()]))
     write_dataset(table, summary, title="Relative stability of all checkpoints", configuration={"networks": architectures})
 
@@ -26,12 +32,12 @@ def main(stability: list[Path], training: list[Path], summary: Path, architectur
 def summary_row(measured: xr.Dataset, histories: dict[tuple[Any, ...], xr.Dataset]) -> xr.Dataset:
     """One checkpoint: its labels become coordinates of the dimension `checkpoint`."""
     labels = {name: measured[name].item() for name in LABELS}
-    reduced = relative_stability(measured).squeeze(LABELS, drop=True)
+    reduced = relative_stability(measured).squeeze(LABELS, drop=True).drop_vars(LAYER_COORDINATES, errors="ignore")
     measured = measured.squeeze(LABELS, drop=True)
     reduced["r"] = by_interpolation(measured.r, "diffeo").drop_vars("reference_images")
     reduced["displacement"], reduced["temperature"] = measured.displacement, measured.temperature
-    texts = {name: measured[name].fillna("") for name in ("layer_name", "operation")}
-    reduced = reduced.assign(texts, relative_depth=measured.relative_depth)
+    for name, long_name in LAYER_COORDINATES.items():
+        reduced[name] = described(measured[name].drop_vars(LAYER_COORDINATES), long_name)
     history = histories.get(tuple(labels[name] for name in RUN_DIMENSIONS))
     for name in ("loss", "error"):
         reduced[name] = at_epoch(history, name, labels["epoch"])
@@ -54,4 +60,4 @@ def run_of(dataset: xr.Dataset) -> tuple[Any, ...]:
 
 
 if "snakemake" in globals():
-    run(main, snakemake)
+    run(main, globals()["snakemake"])

@@ -22,7 +22,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """Fenced blocks of one language in the README and the docs, with the page they are on."""
-    found = [(page.name, block) for page in PAGES for block in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)]
+    found = [
+        (page.name, block) for page in PAGES for block in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
     assert found
     return found
 
@@ -59,7 +61,9 @@ def test_page_of_configuration_is_true() -> None:
 
 @pytest.mark.parametrize("block", [block for _, block in blocks("python")])
 def test_snippet_runs(block: str, smoke_run: Path) -> None:
-    done = subprocess.run([sys.executable, "-W", "error", "-c", block], cwd=smoke_run, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block], cwd=smoke_run, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -116,8 +120,14 @@ def test_report_opens_in_a_browser_without_network(smoke_copy: Path) -> None:
     run_snakemake(smoke_copy, "--configfile", "configs/smoke.yaml", "--report", "results/report.html")
     report = smoke_copy / "results/report.html"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    options += ["--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=10000", f"--user-data-dir={smoke_copy / 'browser'}"]
-    page = subprocess.run([str(CHROMIUM), *options, "--dump-dom", report.as_uri()], capture_output=True, text=True, timeout=120).stdout
+    options += [
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--virtual-time-budget=10000",
+        f"--user-data-dir={smoke_copy / 'browser'}",
+    ]
+    page = subprocess.run(
+        [str(CHROMIUM), *options, "--dump-dom", report.as_uri()], capture_output=True, text=True, timeout=120
+    ).stdout
     assert "Stability" in page
     assert "Claims" in page
 

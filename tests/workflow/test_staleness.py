@@ -65,7 +65,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "stability.operations": ("output", SWEEP),
     "stability.precision": ("float64", SWEEP),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth"}),
-    "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY),
+    "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
 }
 
@@ -83,6 +83,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/operations.py": SWEEP,
     "diffeo/perturbations.py": SWEEP,
     "diffeo/randomness.py": INITIALISE | CALIBRATE,
+    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/stability.py": SWEEP,
     "diffeo/statistics.py": SUMMARISE,

@@ -53,7 +53,7 @@ class ObservedNetwork:
     """
 
     def __init__(self, network: nn.Module, *, every_operation: bool = True) -> None:
-        self.module = out_of_place(fx.symbolic_trace(network)).to(memory_format=torch.channels_last)
+        self.module = out_of_place(fx.symbolic_trace(network)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         nodes = list(self.module.graph.nodes)
         logits = nodes[-1].args[0]  # what the last node, the output, returns
         named = [(node, operation_of(node, self.module)) for node in nodes if node is not logits]
@@ -78,17 +78,24 @@ class _Interpreter(fx.Interpreter):
         self._observed, self._observe = index, observe
 
     def run_node(self, node: fx.Node) -> Any:
+        inputs = [value for value in map(self.env.get, node.all_input_nodes) if isinstance(value, Tensor)]
+        versions = [value._version for value in inputs]
         result = super().run_node(node)
+        if versions != [value._version for value in inputs]:
+            raise ValueError(f"operation {node.name!r} of the network overwrites its input; write it out of place")
         if node in self._observed:
             self._observe(self._observed[node], result)
         return result
 
 
 def out_of_place(graph: fx.GraphModule) -> fx.GraphModule:
-    """Replace in-place modules, functions (`relu(inplace=True)`) and operators (`+=`) by ones that keep their input."""
+    """Replace in-place modules, functions (`relu(inplace=True)`) and operators (`+=`) by ones that keep their input.
+
+    Others (`x.relu_()`) stay and raise a ValueError when the network runs.
+    """
     for module in graph.modules():
         if hasattr(module, "inplace"):
-            module.inplace = False
+            module.inplace = False  # type: ignore[assignment]
     for node in graph.graph.nodes:
         if node.kwargs.get("inplace"):
             node.kwargs = {**node.kwargs, "inplace": False}

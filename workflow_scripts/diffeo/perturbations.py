@@ -7,33 +7,51 @@ of perturbations is made.
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from workflow_scripts.diffeo.deformation import displacement_field, unit_coefficients
-from workflow_scripts.diffeo.interpolation import smooth, warp
+from workflow_scripts.diffeo.interpolation import warp
 from workflow_scripts.diffeo.noise import isotropic_direction
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A batch of images to move.
+
+    Attributes:
+        images: normalised images x (B, ch, n, n).
+        reference: what moved images are compared with, `smooth(images, interpolation)`.
+        index: positions of the images in the probe set (B,), on which what is random depends.
+    """
+
+    images: Tensor
+    reference: Tensor
+    index: Tensor
+
+
 class Perturbation(Protocol):
-    """A family of moved images f(x; direction, strength), the direction being random and the strength ordered.
+    """A family of moved images; the direction is random, the strength ordered.
 
     Attributes:
         kind: `diffeo`, `noise`, ...
-        interpolation: how images are resampled; the reference image is `smooth(x, interpolation)`.
+        interpolation: how images are resampled, and with that which reference belongs to them.
     """
 
     @property
-    def kind(self) -> str: ...
-
-    @property
-    def interpolation(self) -> str: ...
-
-    def direction(self, images: Tensor, image_index: Tensor, draw: int) -> Tensor:
-        """Return what is random in a draw, for images (B, ch, n, n) at positions `image_index` (B,) of the probe set."""
+    def kind(self) -> str:
+        """What moves the images."""
         ...
 
-    def move(self, images: Tensor, direction: Tensor, image_index: Tensor, draw: int, strength: int) -> Tensor:
+    @property
+    def interpolation(self) -> str:
+        """How they are resampled."""
+        ...
+
+    def direction(self, probe: Probe, draw: int) -> Tensor:
+        """Return what is random in a draw; the same for every strength."""
+        ...
+
+    def move(self, probe: Probe, direction: Tensor, draw: int, strength: int) -> Tensor:
         """Return the moved images (B, ch, n, n) at the strength of that index."""
         ...
 
@@ -49,15 +67,15 @@ class Diffeo:
     mode_rule: str
     kind: str = "diffeo"
 
-    def direction(self, images: Tensor, image_index: Tensor, draw: int) -> Tensor:
+    def direction(self, probe: Probe, draw: int) -> Tensor:
         """Displacement fields (B, 2, n, n) in pixels, at unit temperature."""
-        coefficients = unit_coefficients(self.seed, image_index, draw, self.cutoff, self.mode_rule, images.device)
-        return displacement_field(coefficients, images.shape[-1])
+        coefficients = unit_coefficients(self.seed, probe.index, draw, self.cutoff, self.mode_rule, probe.images.device)
+        return displacement_field(coefficients, probe.images.shape[-1])
 
-    def move(self, images: Tensor, direction: Tensor, image_index: Tensor, draw: int, strength: int) -> Tensor:
+    def move(self, probe: Probe, direction: Tensor, draw: int, strength: int) -> Tensor:
         """Deformed images τx."""
         displacement = self.temperatures[strength].sqrt() * direction
-        return warp(images, displacement.to(images.dtype), self.interpolation)
+        return warp(probe.images, displacement.to(probe.images.dtype), self.interpolation)
 
 
 @dataclass(frozen=True)
@@ -69,14 +87,14 @@ class Noise:
     seed: int
     kind: str = "noise"
 
-    def direction(self, images: Tensor, image_index: Tensor, draw: int) -> Tensor:
+    def direction(self, probe: Probe, draw: int) -> Tensor:
         """Unit vectors with the shape of the images."""
-        return isotropic_direction(self.seed, image_index, draw, images.shape[1:], images.device)
+        return isotropic_direction(self.seed, probe.index, draw, probe.images.shape[1:], probe.images.device)
 
-    def move(self, images: Tensor, direction: Tensor, image_index: Tensor, draw: int, strength: int) -> Tensor:
+    def move(self, probe: Probe, direction: Tensor, draw: int, strength: int) -> Tensor:
         """Noisy images x + η, |η| the radius of that image."""
-        radius = self.radii[strength, image_index, draw].view(-1, 1, 1, 1)
-        return smooth(images, self.interpolation) + (radius * direction).to(images.dtype)
+        radius = self.radii[strength, probe.index, draw].view(-1, 1, 1, 1)
+        return probe.reference + (radius * direction).to(probe.reference.dtype)
 
 
 def reference_name(interpolation: str) -> str:
@@ -97,8 +115,3 @@ def noise_radii(displacement_norm: Tensor, noise_norm: str) -> Tensor:
     if noise_norm == "mean":
         return displacement_norm.mean(dim=(1, 2), keepdim=True).expand_as(displacement_norm)
     raise ValueError(f"noise_norm: {noise_norm!r} is not allowed; choose mean or matched")
-
-
-def radii(perturbations: list[Perturbation], displacement_norm: dict[str, Tensor]) -> Tensor:
-    """Mean norm r of each perturbation at each strength, (perturbation, strength)."""
-    return torch.stack([displacement_norm[p.interpolation].mean(dim=(1, 2)) for p in perturbations])

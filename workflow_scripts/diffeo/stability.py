@@ -2,28 +2,29 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from workflow_scripts.diffeo.interpolation import smooth
 from workflow_scripts.diffeo.operations import ObservedNetwork
-from workflow_scripts.diffeo.perturbations import Perturbation, reference_name
+from workflow_scripts.diffeo.perturbations import Perturbation, Probe, reference_name
 
 SMALL_RADIUS = 1e-2 / 55  # relative to the mean norm of an image: below, float32 rounding would show
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep measures; P images, K operations (input first, softmax last). All on the CPU.
+    """What a sweep measures; P images, K operations (input first, softmax last). All float64, on the CPU.
 
     Attributes:
         squared_distance: |f_k(x') − f_k(x)|², x' the moved and x the reference image;
-            (perturbation, strength, operation, image, draw), float32.
-        squared_deviation: |f_k(x) − mean over images of f_k|² of the reference images; (reference, operation, image),
-            float64. The mean squared distance of two different images is twice its sum over images / (P − 1).
-        logits: f(x'); (perturbation, strength, image, draw, class), float32.
-        reference_logits: f(x); (reference, image, class), float32.
+            (perturbation, strength, operation, image, draw).
+        squared_deviation: |f_k(x) − mean over images of f_k|² of the reference images; (reference, operation, image).
+            The mean squared distance of two different images is twice its sum over images / (P − 1).
+        logits: f(x'); (perturbation, strength, image, draw, class).
+        reference_logits: f(x); (reference, image, class).
     """
 
     squared_distance: Tensor
@@ -69,26 +70,33 @@ def stability_sweep(
     Source: slides "Relative stability to diffeomorphisms" and "Stability as a function of the distance".
     """
     plan = _plan(images, perturbations, radii, batch_size, precision)
-    means = {name: _mean_activations(network, plan, interpolation) for name, interpolation in plan.references.items()}
-    classes = means["original" if "original" in means else "smoothed"][-1].numel()
+    means = {
+        (dtype, name): _mean_activations(network, plan, interpolation, dtype)
+        for dtype in plan.cells
+        for name, interpolation in plan.references.items()
+    }
+    classes = next(iter(means.values()))[-1].numel()
     shape = (len(perturbations), radii.shape[1], len(network.operations), len(images), draws)
-    new = images.new_empty
+    new = partial(images.new_empty, dtype=torch.float64)
     result = Sweep(
-        squared_distance=new(shape, dtype=torch.float32),
-        squared_deviation=new((len(plan.references), *shape[2:4]), dtype=torch.float64),
-        logits=new((*shape[:2], *shape[3:], classes), dtype=torch.float32),
-        reference_logits=new((len(plan.references), len(images), classes), dtype=torch.float32),
+        squared_distance=new(shape),
+        squared_deviation=new((len(plan.references), *shape[2:4])),
+        logits=new((*shape[:2], *shape[3:], classes)),
+        reference_logits=new((len(plan.references), len(images), classes)),
     )
     for dtype, strengths in plan.cells.items():
         network.module.to(dtype)
         for batch in progress(plan.batches):
             for row, (name, interpolation) in enumerate(plan.references.items()):
-                reference = _Reference(network, smooth(images[batch].to(dtype), interpolation))
-                result.squared_deviation[row][:, batch] = reference.squared_distance_to(means[name])
-                result.reference_logits[row, batch] = reference.logits.float()
+                originals = images[batch].to(dtype)
+                probe = Probe(originals, smooth(originals, interpolation), batch)
+                reference = _Reference(network, probe.reference)
+                result.squared_deviation[row][:, batch] = reference.squared_distance_to(means[dtype, name])
+                result.reference_logits[row, batch] = reference.logits.double()
                 for index, perturbation in enumerate(perturbations):
                     if reference_name(perturbation.interpolation) == name:
-                        _measure(result, index, perturbation, strengths[index], reference, images[batch].to(dtype), batch)
+                        _measure(result, index, perturbation, strengths[index], reference, probe)
+                del reference  # before the next one is made: it takes most of the memory
     network.module.to(torch.float32)
     return Sweep(*(getattr(result, name).cpu() for name in Sweep.__dataclass_fields__))
 
@@ -105,17 +113,18 @@ def _plan(images: Tensor, perturbations: list[Perturbation], radii: Tensor, batc
     interpolations = sorted({perturbation.interpolation for perturbation in perturbations})
     return _Plan(
         images=images,
-        batches=list(torch.arange(len(images), device=images.device).split(batch_size)),
+        batches=list(torch.arange(len(images), device=images.device).split(batch_size)),  # type: ignore[no-untyped-call]
         references=dict(sorted((reference_name(name), name) for name in interpolations)),
         cells={dtype: strengths for dtype, strengths in cells.items() if any(strengths)},
     )
 
 
-def _mean_activations(network: ObservedNetwork, plan: _Plan, interpolation: str) -> list[Tensor]:
-    """Mean over all reference images of every operation, float64, flattened."""
+def _mean_activations(network: ObservedNetwork, plan: _Plan, interpolation: str, dtype: torch.dtype) -> list[Tensor]:
+    """Mean over all reference images of every operation in that precision of the network, summed in float64, flattened."""
+    network.module.to(dtype)
     sums: list[Tensor] = []
     for batch in plan.batches:
-        reference = _Reference(network, smooth(plan.images[batch], interpolation))
+        reference = _Reference(network, smooth(plan.images[batch].to(dtype), interpolation))
         totals = [activation.sum(dim=0, dtype=torch.float64) for activation in reference.activations]
         sums = totals if not sums else [sums[k] + total for k, total in enumerate(totals)]
     return [total / len(plan.images) for total in sums]
@@ -145,16 +154,15 @@ class _Reference:
 
 
 def _measure(
-    result: Sweep, index: int, perturbation: Perturbation, strengths: list[int], reference: _Reference, images: Tensor, batch: Tensor
+    result: Sweep, index: int, perturbation: Perturbation, strengths: list[int], reference: _Reference, probe: Probe
 ) -> None:
     """Fill in one perturbation's rows for a batch of images: all draws, the given strengths."""
     for draw in range(result.squared_distance.shape[-1] if strengths else 0):
-        direction = perturbation.direction(images, batch, draw)
+        direction = perturbation.direction(probe, draw)
         for strength in strengths:
-            moved = perturbation.move(images, direction, batch, draw, strength)
-            distance, logits = reference.squared_distance_of(moved)
-            result.squared_distance[index, strength, :, batch, draw] = distance.float()
-            result.logits[index, strength, batch, draw] = logits.float()
+            distance, logits = reference.squared_distance_of(perturbation.move(probe, direction, draw, strength))
+            result.squared_distance[index, strength, :, probe.index, draw] = distance.double()
+            result.logits[index, strength, probe.index, draw] = logits.double()
 
 
 def flat(activation: Tensor) -> Tensor:

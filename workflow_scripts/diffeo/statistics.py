@@ -34,7 +34,7 @@ class Estimate(NamedTuple):
     def standard_error(self) -> xr.DataArray:
         """Standard error of the statistic over independent samples."""
         samples = self.influence.sizes["sample"]
-        return np.sqrt((self.influence**2).sum("sample") / (samples * (samples - 1)))
+        return ((self.influence**2).sum("sample") / (samples * (samples - 1))) ** 0.5
 
 
 def mean(values: xr.DataArray) -> Estimate:
@@ -44,14 +44,14 @@ def mean(values: xr.DataArray) -> Estimate:
 
 
 def median(values: xr.DataArray) -> Estimate:
-    """Median over `sample`; its error is half the distance of the order statistics half a standard deviation of rank away."""
+    """Median over `sample`; its error is half the distance of the quantiles one standard deviation of its rank away."""
     samples = values.sizes["sample"]
-    ordered = np.sort(values.transpose(..., "sample").values, axis=-1)
     center = values.median("sample")
-    half_width = np.sqrt(samples) / 2
-    lower, upper = int(np.floor((samples - 1) / 2 - half_width)), int(np.ceil((samples - 1) / 2 + half_width))
-    error = (ordered[..., min(upper, samples - 1)] - ordered[..., max(lower, 0)]) / 2
-    return Estimate(center, np.sign(values - center) * center.copy(data=error) * np.sqrt(samples))
+    half_width = np.sqrt(samples) / 2 / (samples - 1)  # the standard deviation of the median's rank, as a quantile
+    lower, upper = np.clip([0.5 - half_width, 0.5 + half_width], 0, 1)
+    values_at = values.quantile([lower, upper], "sample")
+    error = (values_at.isel(quantile=1, drop=True) - values_at.isel(quantile=0, drop=True)) / 2
+    return Estimate(center, np.sign(values - center) * error * np.sqrt(samples))
 
 
 def relative_stability(stability: xr.Dataset) -> xr.Dataset:
@@ -71,19 +71,22 @@ def relative_stability(stability: xr.Dataset) -> xr.Dataset:
 
     Source: slides "Relative stability to diffeomorphisms"; Petrini et al., NeurIPS 2021.
     """
-    distance = stability.squared_distance.mean("draw")
+    distance = stability.squared_distance.astype(float).mean("draw")
     diffeo, noise = by_interpolation(distance, "diffeo"), by_interpolation(distance, "noise")
     deviation = stability.squared_deviation.sel(reference=diffeo.reference_images)
     samples = deviation.sizes["sample"]
     pairs = mean(deviation * (2 * samples / (samples - 1)))
-    variables = {"Delta": described(pairs.value, "mean squared distance between the activations of two images")}
+    variables = {
+        "Delta": described(pairs.value, "mean squared distance between the activations of two images", "squared activation")
+    }
     for suffix, statistic in (("", mean), ("_median", median)):
         estimates = ratios(statistic, diffeo, noise, pairs)
         for name, estimate in estimates.items():
             variables[f"{name}{suffix}"] = described(estimate.value, f"{MEANING[name]} ({statistic.__name__} over samples)")
             error = described(estimate.standard_error(), f"standard error of {name}{suffix}")
             variables[f"{name}{suffix}_standard_error"] = error
-    return xr.Dataset(variables).drop_vars(["reference", "reference_images"], errors="ignore").merge(coordinate_medians(stability, pairs))
+    reduced = xr.Dataset(variables).drop_vars(["reference", "reference_images"], errors="ignore")
+    return reduced.merge(coordinate_medians(stability, pairs))
 
 
 def ratios(
@@ -96,25 +99,28 @@ def ratios(
 
 def coordinate_medians(stability: xr.Dataset, pairs: Estimate) -> xr.Dataset:
     """D, G and R of logits and softmax with the median over samples taken for each output coordinate, then summed."""
-    reference = stability.reference_logits.sel(reference=stability.reference_images).drop_vars("reference")
+    reference = stability.reference_logits.astype(float).sel(reference=stability.reference_images).drop_vars("reference")
     numerators, denominators = [], []
     for output, function in (("logits", lambda x: x), ("softmax", softmax)):
-        squares = (function(stability.logits) - function(reference)) ** 2
+        squares = (function(stability.logits.astype(float)) - function(reference)) ** 2
         numerators.append(squares.mean("draw").median("sample").sum("class").assign_coords(output=output))
         layer = np.flatnonzero(stability.operation.values.ravel() == output)
         denominators.append(pairs.value.isel(layer=int(layer[0])).drop_vars("layer").assign_coords(output=output))
-    numerator, denominator = xr.concat(numerators, "output"), xr.concat(denominators, "output")
+    parts = (numerators, denominators)
+    numerator, denominator = (xr.concat(part, "output", coords="minimal", compat="override") for part in parts)
     diffeo, noise = by_interpolation(numerator, "diffeo"), by_interpolation(numerator, "noise")
     values = {"D": diffeo / denominator, "G": noise / denominator, "R": diffeo / noise}
     note = "median over samples of each output coordinate, summed"
-    dataset = xr.Dataset({f"{name}_coordinate_median": described(value, f"{MEANING[name]} ({note})") for name, value in values.items()})
+    described_values = {f"{name}_coordinate_median": described(values[name], f"{MEANING[name]} ({note})") for name in values}
+    dataset = xr.Dataset(described_values)
     return dataset.drop_vars([name for name in dataset.coords if name not in dataset.dims])
 
 
 def softmax(logits: xr.DataArray) -> xr.DataArray:
     """Probabilities over `class`."""
-    exponentials = np.exp(logits - logits.max("class"))
-    return exponentials / exponentials.sum("class")
+    exponentials = xr.apply_ufunc(np.exp, logits - logits.max("class"))
+    probabilities: xr.DataArray = exponentials / exponentials.sum("class")
+    return probabilities
 
 
 def by_interpolation(values: xr.DataArray, kind: str) -> xr.DataArray:

@@ -1,17 +1,29 @@
 """The configuration: checked in words a person can act on, completed, and expanded into runs. Imports nothing heavy."""
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 from jsonschema.exceptions import best_match
 
 RUN_KEYS = {"dataset": "datasets", "network": "networks", "recipe": "recipes", "train_size": "train_sizes", "seed": "seeds"}
 TRAINING_PART = {"fashion_mnist": 60000, "mnist": 60000, "mnist_5k": 5000, "cifar10": 50000, "svhn": 73257}
 TEST_PART = {"fashion_mnist": 10000, "mnist": 10000, "mnist_5k": 0, "cifar10": 10000, "svhn": 26032}
+
+
+Validator = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {  # 20000.0 would become part of a path, and .nan passes every bound
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
+        }
+    ),
+)
 
 
 class ConfigurationError(ValueError):
@@ -30,18 +42,28 @@ def check_schema(configuration: Mapping[str, Any], schema: Mapping[str, Any]) ->
     Raises:
         ConfigurationError: for the most telling violation of the schema.
     """
-    error = best_match(Draft202012Validator(schema).iter_errors(configuration))
+    errors = list(Validator(schema).iter_errors(configuration))
+    error = best_match(error for error in errors if not is_consequence(error, errors))
     if error is not None:
         raise ConfigurationError(explain(error))
+
+
+def is_consequence(error: ValidationError, errors: list[ValidationError]) -> bool:
+    """Whether keys of a block look unknown only because something else in the block is wrong."""
+    path = list(error.absolute_path)
+    others = (other for other in errors if other.validator != "unevaluatedProperties")
+    return error.validator == "unevaluatedProperties" and any(list(other.absolute_path)[: len(path)] == path for other in others)
 
 
 def explain(error: ValidationError) -> str:
     """Say in one sentence which key has which value and what is allowed."""
     key = ".".join(map(str, error.absolute_path)) or "the configuration"
-    value, allowed = error.instance, error.validator_value
+    value: Any = error.instance
+    allowed: Any = error.validator_value
+    schema: Any = error.schema
     match error.validator:
         case "additionalProperties" | "unevaluatedProperties":
-            known = allowed_keys(error.schema, value)
+            known = allowed_keys(schema, value)
             unknown = sorted(set(value) - set(known))
             prefix = "" if key == "the configuration" else f"{key}."
             return f"{prefix}{unknown[0]}: is not a key; allowed here: {', '.join(known)}"
@@ -66,12 +88,16 @@ def explain(error: ValidationError) -> str:
 
 
 def number_hint(value: Any, kinds: str) -> str:
-    """YAML 1.1 reads `1e-3` as a string: tell people how to write it."""
-    if isinstance(value, str) and ("number" in kinds or "integer" in kinds):
+    """YAML 1.1 reads `1e-3` as a string, and 20000.0 is no integer: tell people how to write it."""
+    if isinstance(value, str | float) and ("number" in kinds or "integer" in kinds):
         try:
             number = float(value)
         except ValueError:
             return ""
+        if not math.isfinite(number):
+            return ""
+        if "number" not in kinds:
+            return f"; write {int(number)}" if number.is_integer() else ""
         return f"; write {number!r}" if "e" not in repr(number) else f"; write {number:.1e}"
     return ""
 
@@ -100,7 +126,8 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     for name, recipe in configuration["recipes"].items():
         kept = recipe["kept_epochs"]
         if kept and max(kept) > recipe["epochs"]:
-            raise ConfigurationError(f"recipes.{name}.kept_epochs: {max(kept)} is not allowed; it must be at most epochs ({recipe['epochs']})")
+            allowed = f"it must be at most epochs ({recipe['epochs']})"
+            raise ConfigurationError(f"recipes.{name}.kept_epochs: {max(kept)} is not allowed; {allowed}")
     deformations, summary, stability = (configuration[key] for key in ("deformations", "summary", "stability"))
     must_be_one_of("summary.displacement", summary["displacement"], deformations["displacements"])
     must_be_one_of("summary.interpolation", summary["interpolation"], deformations["interpolations"])
@@ -151,5 +178,6 @@ def products(line: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
 def kept_epochs(recipe: Mapping[str, Any]) -> list[int]:
     """Epochs whose checkpoints are kept: as configured, or 0, the powers of 2 and the last; 0 and the last always."""
     last = recipe["epochs"]
-    chosen = recipe["kept_epochs"] or [2**power for power in range(last.bit_length())]
-    return sorted({0, last, *chosen})
+    chosen = recipe["kept_epochs"]
+    powers = [2**power for power in range(last.bit_length())]
+    return sorted({0, last, *(powers if chosen is None else chosen)})

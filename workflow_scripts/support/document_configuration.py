@@ -1,4 +1,4 @@
-"""Make docs/configuration.md from the schema: `python -m workflow_scripts.support.document_configuration > docs/configuration.md`."""
+"""Make docs/configuration.md from the schema (`make docs`)."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ INTRODUCTION = """\
 
 Made from `schemas/config.schema.yaml` by `make docs`; do not edit by hand.
 
-An experiment is one YAML file: `config.yaml`, or any other given with `--configfile`, which then replaces `config.yaml` as a whole.
-It is checked before any job starts. Every key has its type, default and meaning below; keys without a default are required.
-Write numbers with a decimal point (`1.0e-3`, not `1e-3`, which YAML reads as text).
+An experiment is one YAML file: `config.yaml`, or any other given with `--configfile`, which then replaces `config.yaml` as a
+whole. It is checked before any job starts. Every key has its type, default and meaning below; keys without a default are
+required. Write numbers with a decimal point (`1.0e-3`, not `1e-3`, which YAML reads as text).
 """
 
 

@@ -1,4 +1,4 @@
-"""Make docs/results.md from finished results: `python -m workflow_scripts.support.document_results > docs/results.md`."""
+"""Make docs/results.md from the finished results of the smoke experiment (`make docs`)."""
 
 import sys
 from collections.abc import Iterator
@@ -9,9 +9,15 @@ import xarray as xr
 RUN = "runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}"
 FILES = {
     "data/{dataset}.nc": ("data/*.nc", "Images, labels, splits and normalisation constants of a data set."),
-    "calibration/{dataset}/cutoff{cutoff}.nc": ("calibration/*/*.nc", "The deformations of one cutoff c on the probe images of a data set."),
+    "calibration/{dataset}/cutoff{cutoff}.nc": (
+        "calibration/*/*.nc",
+        "The deformations of one cutoff c on the probe images of a data set.",
+    ),
     f"{RUN}/training.nc": ("runs/*/*/*/*/*/training.nc", "Loss and error of a run, by epoch."),
-    f"{RUN}/stability/epoch{{epoch}}.nc": ("runs/*/*/*/*/*/stability/*.nc", "The sweep of one checkpoint, image by image and draw by draw."),
+    f"{RUN}/stability/epoch{{epoch}}.nc": (
+        "runs/*/*/*/*/*/stability/*.nc",
+        "The sweep of one checkpoint, image by image and draw by draw.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
@@ -20,14 +26,18 @@ INTRODUCTION = """\
 
 The tables of this page are made from finished results by `make docs`; do not edit them by hand.
 
-Everything under `results/` is written whole or not at all, opens with xarray, and says where it comes from: the attributes `title, source, history, references, git_commit,
-package_versions, configuration` (the part of the configuration that made it, as JSON), where they apply `device` and `seed`, and `complete = 1`, which readers insist on. Every variable has `long_name`
-and `units` (`1` if dimensionless; `normalised image` is the norm in units of images normalised as in training).
+Everything under `results/` is written whole or not at all, opens with xarray, and says where it comes from: the attributes
+`title, source, history, references, git_commit, package_versions, configuration` (the part of the configuration that made it,
+as JSON), where they apply `device` and `seed`, and `complete = 1`, which readers insist on. Every variable has `long_name` and
+`units` (`1` if dimensionless; `normalised image` is the norm in units of images normalised as in training).
 
-Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) as dimensions of size 1, so that any number of them combines by coordinates. `layer` numbers the observed operations of a network
-in the order in which they run: 0 is the input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is. `strength` numbers the strengths: `displacement`, `temperature`
-and `r` say what each is. Beside the NetCDF files there are checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error; `torch.load(path, weights_only=True)`), `claims.md`, figures
-(`figures/*.svg, *.png`), `report.html`, and `logs/` and `benchmarks/` that mirror the other paths.
+Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) as dimensions of size 1, so that any number of
+them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
+input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
+`strength` numbers the strengths: `displacement`, `temperature` and `r` say what each is. Beside the NetCDF files there are
+checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error; `torch.load(path,
+weights_only=True)`), `claims.md`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/` and `benchmarks/` that mirror
+the other paths.
 
 ```python
 import xarray as xr

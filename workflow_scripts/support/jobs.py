@@ -16,8 +16,9 @@ logger = logging.getLogger(__name__)
 def run(main: Callable[..., None], snakemake: Any) -> None:
     """Call a script's `main` with the job's named inputs, outputs and params, matched by name.
 
-    Besides these, `main` may ask for `threads`, `memory_mb` (the resource `batch_mb`: what batches may take) and `device`. The param `code` (the digest that
-    makes edits of the source stale) is passed only where asked for. Messages and a traceback go to the job's log file.
+    Besides these, `main` may ask for `threads`, `memory_mb` (the resource `batch_mb`: what batches may take) and `device`. The
+    param `code` (the digest that makes edits of the source stale) is passed only where asked for. Messages and a traceback go to
+    the job's log file.
     """
     log_to(Path(snakemake.log[0]) if snakemake.log else None)
     try:

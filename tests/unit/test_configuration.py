@@ -1,0 +1,270 @@
+"""The configuration: errors that a person can act on, defaults, and the runs that it stands for."""
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.utils import validate
+
+from workflow_scripts.support.configuration import (
+    ConfigurationError,
+    check_references,
+    check_schema,
+    expand_runs,
+    kept_epochs,
+    load_schema,
+)
+
+ROOT = Path(__file__).parents[2]
+SCHEMA_FILE = ROOT / "schemas" / "config.schema.yaml"
+SCHEMA = load_schema(SCHEMA_FILE)
+EXPERIMENTS = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
+Change = Callable[[dict[str, Any]], object]
+
+MINIMAL = """
+datasets:
+  digits: {collection: mnist_5k, validation: 500, test: 1000}
+  pixels: {collection: scale_detection, train: 3000}
+networks:
+  fc: {architecture: fully_connected}
+  vgg: {architecture: vgg11_bn}
+recipes:
+  sgd: {epochs: 4}
+runs:
+  - {datasets: [digits], networks: [fc, vgg], recipes: [sgd], train_sizes: [100], seeds: [0]}
+"""
+
+
+def minimal() -> dict[str, Any]:
+    configuration: dict[str, Any] = yaml.safe_load(MINIMAL)
+    return configuration
+
+
+def check(configuration: dict[str, Any]) -> dict[str, Any]:
+    """What the Snakefile does with a configuration."""
+    check_schema(configuration, SCHEMA)
+    validate(configuration, str(SCHEMA_FILE))
+    check_references(configuration)
+    return configuration
+
+
+def put(path: str, value: str) -> Change:
+    """Set a key to what is written in YAML."""
+
+    def change(configuration: dict[str, Any]) -> None:
+        *blocks, last = (int(key) if key.isdigit() else key for key in path.split("."))
+        block: Any = configuration
+        for key in blocks:
+            block = block.setdefault(key, {}) if isinstance(block, dict) else block[key]
+        block[last] = yaml.safe_load(value)
+
+    return change
+
+
+def drop(key: str) -> Change:
+    return lambda configuration: configuration.pop(key)
+
+
+ARCHITECTURES = ", ".join(SCHEMA["$defs"]["network"]["properties"]["architecture"]["enum"])
+COLLECTIONS = ", ".join(SCHEMA["$defs"]["dataset"]["properties"]["collection"]["enum"])
+RECIPE_KEYS = ", ".join(SCHEMA["$defs"]["recipe"]["properties"])
+TOP_KEYS = ", ".join(SCHEMA["properties"])
+STABILITY_KEYS = ", ".join(SCHEMA["$defs"]["stability"]["properties"])
+
+BAD: list[tuple[Change, str]] = [
+    # keys
+    (put("stabilty", "{}"), f"stabilty: is not a key; allowed here: {TOP_KEYS}"),
+    (drop("recipes"), "the configuration: lacks the key 'recipes'; required here: datasets, networks, recipes, runs"),
+    (put("recipes.sgd.learning_rat", "0.1"), f"recipes.sgd.learning_rat: is not a key; allowed here: {RECIPE_KEYS}"),
+    (put("stability.cutof", "3"), f"stability.cutof: is not a key; allowed here: {STABILITY_KEYS}"),
+    (put("networks.fc.widht", "1"), "networks.fc.widht: is not a key; allowed here: architecture, width, depth"),
+    (put("networks.vgg.depth", "3"), "networks.vgg.depth: is not a key; allowed here: architecture, width"),
+    (
+        put("datasets.digits.gap", "2"),
+        "datasets.digits.gap: is not a key; allowed here: collection, folder, train, validation, test, seed",
+    ),
+    (put("recipes.sgd", "{optimizer: adam}"), "recipes.sgd: lacks the key 'epochs'; required here: epochs"),
+    (put("networks.new", "{depth: 2}"), "networks.new: lacks the key 'architecture'; required here: architecture"),
+    (put("datasets.new", "{collection: scale_detection}"), "datasets.new: lacks the key 'train'; required here: train"),
+    # types
+    (put("recipes.sgd.learning_rate", "1e-3"), "recipes.sgd.learning_rate: '1e-3' is not of type number; write 0.001"),
+    (put("recipes.sgd.weight_decay", "1e-5"), "recipes.sgd.weight_decay: '1e-5' is not of type number; write 1.0e-05"),
+    (put("runs.0.train_sizes", "[2e3]"), "runs.0.train_sizes.0: '2e3' is not of type integer; write 2000"),
+    (put("runs.0.seeds", "[1.0]"), "runs.0.seeds.0: 1.0 is not of type integer; write 1"),
+    (put("recipes.sgd.epochs", "2.5"), "recipes.sgd.epochs: 2.5 is not of type integer"),
+    (put("recipes.sgd.epochs", "true"), "recipes.sgd.epochs: True is not of type integer"),
+    (put("recipes.sgd.learning_rate", ".nan"), "recipes.sgd.learning_rate: nan is not of type number"),
+    (put("recipes.sgd.learning_rate", "fast"), "recipes.sgd.learning_rate: 'fast' is not of type number"),
+    (put("recipes.sgd.horizontal_flip", "yes please"), "recipes.sgd.horizontal_flip: 'yes please' is not of type boolean"),
+    (put("recipes.sgd.kept_epochs", "all"), "recipes.sgd.kept_epochs: 'all' is not of type array or null"),
+    (put("datasets.pixels.train", "null"), "datasets.pixels.train: None is not of type integer"),
+    (put("datasets.digits.test", "null"), "datasets.digits.test: None is not of type integer"),
+    (put("stability", "3"), "stability: 3 is not of type object or boolean"),
+    (put("stability", "true"), "stability: True is not allowed; it may be false or a block of keys"),
+    # values
+    (put("networks.fc.depth", "0"), "networks.fc.depth: 0 is not allowed; it must be at least 1"),
+    (
+        put("networks.vgg.architecture", "vgg12"),
+        f"networks.vgg.architecture: 'vgg12' is not allowed; choose one of {ARCHITECTURES}",
+    ),
+    (
+        put("networks.fc", "{architecture: fc, depth: 2}"),
+        f"networks.fc.architecture: 'fc' is not allowed; choose one of {ARCHITECTURES}",
+    ),
+    (
+        put("datasets.digits.collection", "mnst"),
+        f"datasets.digits.collection: 'mnst' is not allowed; choose one of {COLLECTIONS}",
+    ),
+    (put("datasets.pixels.size", "3"), "datasets.pixels.size: 3 is not allowed; it must be at least 4"),
+    (put("recipes.sgd.learning_rate", "0"), "recipes.sgd.learning_rate: 0 is not allowed; it must be greater than 0"),
+    (put("recipes.sgd.momentum", "1"), "recipes.sgd.momentum: 1 is not allowed; it must be less than 1"),
+    (put("deformations.cutoffs", "[1]"), "deformations.cutoffs.0: 1 is not allowed; it must be at least 2"),
+    (put("deformations.cutoffs", "[3, 3]"), "deformations.cutoffs: [3, 3] names something twice; every entry must be different"),
+    (put("deformations.interpolations", "[]"), "deformations.interpolations: [] is empty; at least 1 is needed"),
+    (
+        put("deformations.interpolations", "[nearest]"),
+        "deformations.interpolations.0: 'nearest' is not allowed; choose one of bilinear, bicubic, gaussian",
+    ),
+    (put("stability.noise_norm", "median"), "stability.noise_norm: 'median' is not allowed; choose one of mean, matched"),
+    (put("probe.images", "2"), "probe.images: 2 is not allowed; it must be at least 3"),
+    (put("networks", "{}"), "networks: {} is empty; at least 1 is needed"),
+    (put("runs", "[]"), "runs: [] is empty; at least 1 is needed"),
+    (put("runs.0.seeds", "[-1]"), "runs.0.seeds.0: -1 is not allowed; it must be at least 0"),
+    (
+        put("networks.a/b", "{architecture: lenet}"),
+        "networks: the name 'a/b' is not allowed; use letters, digits, '-' and '_', a letter or digit first",
+    ),
+    # what one key says of another
+    (put("runs.0.networks", "[vgg, resnet]"), "runs.0.networks: 'resnet' is not allowed; choose one of fc, vgg"),
+    (put("runs.0.datasets", "[mnist]"), "runs.0.datasets: 'mnist' is not allowed; choose one of digits, pixels"),
+    (put("runs.0.recipes", "[adam]"), "runs.0.recipes: 'adam' is not allowed; choose one of sgd"),
+    (
+        put("runs.0.train_sizes", "[100, 3501]"),
+        "runs.0.train_sizes: 3501 is more than the 3500 training images of data set 'digits'",
+    ),
+    (put("probe.images", "1001"), "probe.images: 1001 is more than the 1000 test images of data set 'digits'"),
+    (put("recipes.sgd.kept_epochs", "[1, 5]"), "recipes.sgd.kept_epochs: 5 is not allowed; it must be at most epochs (4)"),
+    (put("summary.displacement", "3"), "summary.displacement: 3 is not allowed; choose one of 0.125, 0.25, 0.5, 1.0, 2.0, 4.0"),
+    (
+        put("summary.interpolation", "bicubic"),
+        "summary.interpolation: 'bicubic' is not allowed; choose one of bilinear, gaussian",
+    ),
+    (put("stability.cutoff", "5"), "stability.cutoff: 5 is not allowed; choose one of 3"),
+    (put("deformations.displacements", "[2, 1]"), "deformations.displacements: [2, 1] must be increasing"),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), BAD, ids=[sentence.split(":")[0] for _, sentence in BAD])
+def test_every_error_is_one_sentence_with_key_value_and_what_is_allowed(change: Change, sentence: str) -> None:
+    configuration = minimal()
+    if sentence.startswith("deformations.displacements"):
+        put("summary.displacement", "2")(configuration)
+    change(configuration)
+    with pytest.raises(ConfigurationError) as error:
+        check(configuration)
+    assert str(error.value) == sentence
+
+
+def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> None:
+    configuration = check(minimal())
+    definitions = SCHEMA["$defs"]
+    for block in ("deformations", "probe", "stability", "summary"):
+        expected = {key: value["default"] for key, value in definitions[block]["properties"].items()}
+        assert configuration[block] == expected
+    assert set(configuration) == set(SCHEMA["properties"])
+    assert set(configuration["recipes"]["sgd"]) == set(definitions["recipe"]["properties"])
+    digits, pixels = configuration["datasets"]["digits"], configuration["datasets"]["pixels"]
+    assert digits == {"collection": "mnist_5k", "folder": None, "train": None, "validation": 500, "test": 1000, "seed": 0}
+    assert (pixels["size"], pixels["scale"], pixels["gap"], pixels["test"]) == (28, 14, 2, 2000)
+    assert configuration["networks"] == {
+        "fc": {"architecture": "fully_connected", "width": 1.0, "depth": 2},
+        "vgg": {"architecture": "vgg11_bn", "width": 1.0},
+    }
+
+
+def test_what_is_written_wins_over_the_defaults_and_completing_twice_changes_nothing() -> None:
+    configuration = minimal()
+    put("stability.precision", "float64")(configuration)
+    put("networks.fc.depth", "6")(configuration)
+    once = copy.deepcopy(check(configuration))
+    assert (once["stability"]["precision"], once["networks"]["fc"]["depth"]) == ("float64", 6)
+    assert check(configuration) == once
+
+
+def test_stability_can_be_switched_off_and_its_cutoff_is_then_not_looked_at() -> None:
+    configuration = minimal()
+    put("stability", "false")(configuration)
+    put("deformations.cutoffs", "[5]")(configuration)
+    assert check(configuration)["stability"] is False
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
+def test_the_experiments_of_this_project_are_good(path: Path) -> None:
+    assert expand_runs(check(yaml.safe_load(path.read_text(encoding="utf-8"))))
+
+
+def properties_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property below a schema, its `$ref` followed."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from properties_of(item, path)
+    elif isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "if":
+                continue
+            if key == "properties":
+                for name, described in value.items():
+                    definition = SCHEMA["$defs"][described["$ref"].rsplit("/", 1)[1]] if "$ref" in described else {}
+                    yield f"{path}.{name}", {**definition, **described}
+            yield from properties_of(value, f"{path}.{key}" if path else key)
+
+
+def test_every_property_has_a_description_and_every_one_that_is_not_required_a_default() -> None:
+    blocks = {"top": {key: value for key, value in SCHEMA.items() if key != "$defs"}, **SCHEMA["$defs"]}
+    count = 0
+    for block, schema in blocks.items():
+        described = {path.rsplit(".", 1)[1]: value for path, value in properties_of(schema, block) if "description" in value}
+        for path, _ in properties_of(schema, block):
+            name = path.rsplit(".", 1)[1]
+            assert name in described, f"{path} has no description"
+            assert described[name]["description"].endswith((".", ")")), path
+            assert "default" in described[name] or name in schema["required"], f"{path} has no default"
+            count += 1
+    assert count > 45
+
+
+def test_every_block_is_closed() -> None:
+    for name, schema in {"top": SCHEMA, **SCHEMA["$defs"]}.items():
+        if schema["type"] == "object":
+            assert schema.get("additionalProperties", schema.get("unevaluatedProperties")) is False, name
+
+
+def test_expand_runs_is_the_product_of_each_line_in_order_and_names_no_run_twice() -> None:
+    line = {"datasets": ["a"], "networks": ["x", "y"], "recipes": ["r"], "train_sizes": [10, 20], "seeds": [0, 1]}
+    other = {"datasets": ["b", "a"], "networks": ["y"], "recipes": ["r"], "train_sizes": [20], "seeds": [1, 2]}
+    runs = expand_runs({"runs": [line, other]})
+    labels = [tuple(run.values()) for run in runs]
+    expected = [("a", network, "r", size, seed) for network in "xy" for size in (10, 20) for seed in (0, 1)]
+    expected += [("b", "y", "r", 20, 1), ("b", "y", "r", 20, 2), ("a", "y", "r", 20, 2)]
+    assert labels == expected
+    assert list(runs[0]) == ["dataset", "network", "recipe", "train_size", "seed"]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "kept", "expected"),
+    [
+        (0, None, [0]),
+        (1, None, [0, 1]),
+        (4, None, [0, 1, 2, 4]),
+        (6, None, [0, 1, 2, 4, 6]),
+        (100, None, [0, 1, 2, 4, 8, 16, 32, 64, 100]),
+        (6, [3], [0, 3, 6]),
+        (6, [6, 2, 0], [0, 2, 6]),
+        (6, [], [0, 6]),
+    ],
+)
+def test_kept_epochs(epochs: int, kept: list[int] | None, expected: list[int]) -> None:
+    assert kept_epochs({"epochs": epochs, "kept_epochs": kept}) == expected

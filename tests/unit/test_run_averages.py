@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.synthetic import PLANTED, make_summary
+from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, stability_of, trained
+
+SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
+
+
+# Selection of checkpoints
+
+
+def test_initial_counts_each_seed_once():
+    summary = make_summary(initial_seeds=4, trained_seeds=2)
+    chosen = initial(summary)
+    assert set(chosen.epoch.values) == {0}
+    labels = list(zip(chosen.network.values.tolist(), chosen.seed.values.tolist(), strict=True))
+    assert sorted(labels) == sorted((name, seed) for name in PLANTED for seed in range(4))
+
+
+def test_trained_takes_last_epoch_of_largest_training_set():
+    one = make_summary(planted={"lenet": (1.0, 0.3)}, initial_seeds=0)
+    early = one.isel(checkpoint=[1]).assign_coords(epoch=("checkpoint", [1]))
+    small = one.isel(checkpoint=[1]).assign_coords(train_size=("checkpoint", [10]), epoch=("checkpoint", [9]))
+    chosen = trained(xr.concat([small, one, early], "checkpoint"))
+    assert chosen.sizes["checkpoint"] == 1
+    assert (chosen.epoch.item(), chosen.train_size.item()) == (4, 1000)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"displacement": 3.0, "interpolation": "bilinear"}, "displacement is 3.0; the summary has 0.125, 0.25, 0.5, 1, 2, 4"),
+        ({"displacement": 1.0, "interpolation": "bicubic"}, "interpolation is 'bicubic'; the summary has bilinear, gaussian"),
+    ],
+)
+def test_at_strength_names_what_there_is(settings, message):
+    with pytest.raises(ValueError, match=message):
+        at_strength(make_summary(), **settings)
+
+
+# Averages
+
+
+def table(values, errors, networks):
+    coordinates = {"dataset": ("checkpoint", ["a"] * len(values)), "network": ("checkpoint", networks)}
+    return [xr.DataArray(np.array(numbers, float), dims="checkpoint", coords=coordinates) for numbers in (values, errors)]
+
+
+def test_average_pools_scatter_over_networks():
+    values, errors = table([1.0, 1.2, 5.0, 5.6, 9.0], [0.1, 0.3, 0.2, 0.2, 0.2], ["m", "m", "n", "n", "single"])
+    found = average_over_runs(values, errors)
+    pooled = (2 * 0.1**2 + 2 * 0.3**2) / 2
+    expected = {"m": (1.1, (0.1**2 + 0.3**2) / 2, 2), "n": (5.3, 0.2**2, 2), "single": (9.0, 0.2**2, 1)}
+    for network, (mean, measured, runs) in expected.items():
+        average = found["a", network]
+        assert float(average.value) == pytest.approx(mean, abs=1e-12)
+        assert float(average.standard_error) == pytest.approx(math.sqrt(measured + pooled / runs), abs=1e-12)
+        assert average.runs == runs
+
+
+def test_average_of_single_runs_has_their_own_errors():
+    found = average_over_runs(*table([1.0, 2.0], [0.1, 0.2], ["m", "n"]))
+    assert [float(average.standard_error) for average in found.values()] == pytest.approx([0.1, 0.2], abs=1e-12)
+
+
+def test_average_of_a_missing_number_is_missing():
+    found = average_over_runs(*table([1.0, math.nan], [0.1, 0.1], ["m", "m"]))
+    assert math.isnan(found["a", "m"].value)
+
+
+def test_stability_error_is_relative_error_over_ln_10():
+    chosen = at_strength(make_summary(relative_error=0.05), **SETTINGS)
+    average = stability_of(initial(chosen))["fashion_mnist", "fc2"]
+    assert float(average.value) == pytest.approx(math.log10(1.1), abs=1e-12)
+    assert float(average.standard_error) == pytest.approx(0.05 / math.log(10), abs=1e-12)

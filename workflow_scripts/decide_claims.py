@@ -1,0 +1,134 @@
+"""Decide the claims of the slides from the summary: a dataset, and the same as tables to read."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from xarray import Dataset
+
+from workflow_scripts.diffeo.claims import CLAIMS, Z95, Decision, decide, verdict
+from workflow_scripts.diffeo.variables import variable
+from workflow_scripts.support.atomic import atomic_path
+from workflow_scripts.support.jobs import run
+from workflow_scripts.support.netcdf import read_dataset, write_dataset
+
+
+def main(summary: Path, claims: Path, table: Path, settings: dict[str, Any]) -> None:
+    """Write the decisions at the displacement and interpolation of `settings`."""
+    measured = read_dataset(summary)
+    decisions = [decide(claim, measured, settings) for claim in CLAIMS]
+    title = "Claims of the slides and what the measurements say"
+    write_dataset(as_dataset(decisions), claims, title=title, configuration={"summary": settings})
+    with atomic_path(table) as partial:
+        partial.write_text(as_markdown(decisions, settings), encoding="utf-8")
+
+
+def as_dataset(decisions: list[Decision]) -> Dataset:
+    """Dims `claim` (labelled by name) and `evidence` (all rows of all claims, labelled by claim, data set and network)."""
+    names = [decision.claim.name for decision in decisions]
+    rows = [(decision.claim, row) for decision in decisions for row in decision.evidence]
+
+    def of_claim(values: list[Any], long_name: str) -> Any:
+        return variable(("claim",), values, long_name)
+
+    def of_row(values: list[Any], long_name: str) -> Any:
+        return variable(("evidence",), values, long_name)
+
+    return Dataset(
+        {
+            "statement": of_claim([decision.claim.statement for decision in decisions], "what the slides say"),
+            "slide": of_claim([decision.claim.slide for decision in decisions], "title of the slide that says it"),
+            "quantity": of_claim([decision.claim.quantity for decision in decisions], "definition of the number that decides"),
+            "lower": of_claim([decision.claim.interval[0] for decision in decisions], "the claim holds from this value on"),
+            "upper": of_claim([decision.claim.interval[1] for decision in decisions], "the claim holds up to this value"),
+            "value": of_claim([decision.value for decision in decisions], "measured value of the quantity, mean over the rows"),
+            "standard_error": of_claim([decision.standard_error for decision in decisions], "standard error of value"),
+            "verdict": of_claim([decision.verdict for decision in decisions], "holds, does not hold or undecided"),
+            "reason": of_claim([decision.reason for decision in decisions], "what is missing, if anything"),
+            "evidence_value": of_row([row.value for _, row in rows], "measured value of the claim's quantity for one network"),
+            "evidence_standard_error": of_row([row.standard_error for _, row in rows], "standard error of evidence_value"),
+            "evidence_runs": of_row([row.runs for _, row in rows], "number of runs averaged"),
+            "evidence_verdict": of_row(
+                [verdict(row.value, row.standard_error, claim.interval) for claim, row in rows], "verdict for one network"
+            ),
+            "evidence_reason": of_row([row.reason for _, row in rows], "why there is no value, if there is none"),
+        },
+        coords={
+            "claim": names,
+            "evidence_claim": ("evidence", [claim.name for claim, _ in rows]),
+            "evidence_dataset": ("evidence", [row.dataset for _, row in rows]),
+            "evidence_network": ("evidence", [row.network for _, row in rows]),
+        },
+    )
+
+
+def as_markdown(decisions: list[Decision], settings: dict[str, Any]) -> str:
+    """An overview of all claims, then for each its definition and its rows."""
+    lines = [
+        "# The claims of the slides",
+        "",
+        f"Measured at the displacement δ = {settings['displacement']:g} px with {settings['interpolation']} interpolation; "
+        "R_f is that of the logits.",
+        "Quantities are base-10 logarithms; `factor` is 10 to their power, with its 95 % interval.",
+        "A claim holds if the 95 % interval lies inside the interval fixed beforehand, does not hold if it lies outside,",
+        "and is undecided otherwise.",
+        "",
+        "| claim | measured (log10 ± standard error) | factor | holds for a factor | verdict |",
+        "|---|---|---|---|---|",
+    ]
+    for decision in decisions:
+        measured = f"{with_error(decision.value, decision.standard_error)} | {factor(decision.value, decision.standard_error)}"
+        lines.append(f"| {decision.claim.statement} | {measured} | {allowed(decision)} | **{decision.verdict}** |")
+    for decision in decisions:
+        lines += claim_section(decision)
+    return "\n".join(lines) + "\n"
+
+
+def claim_section(decision: Decision) -> list[str]:
+    """Lines on one claim."""
+    claim = decision.claim
+    lines = ["", f"## {claim.statement}", "", f"Slide: {claim.slide}", "", f"Quantity: {claim.quantity}.", ""]
+    outcome = f"Verdict: **{decision.verdict}**"
+    lines.append(outcome + (f" ({decision.reason})." if decision.reason else "."))
+    if not decision.evidence:
+        return lines
+    head = "| data set | network | runs | log10 ± standard error | factor | verdict |"
+    lines += ["", head, "|---|---|---|---|---|---|"]
+    for row in decision.evidence:
+        said = row.reason or verdict(row.value, row.standard_error, claim.interval)
+        measured = f"{with_error(row.value, row.standard_error)} | {factor(row.value, row.standard_error)}"
+        lines.append(f"| {row.dataset} | {row.network} | {row.runs} | {measured} | {said} |")
+    return lines
+
+
+def with_error(value: float, error: float) -> str:
+    """`value ± error` with two significant digits of the error."""
+    if not math.isfinite(value):
+        return "–"
+    decimals = 3 if error <= 0 else max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+
+
+def factor(value: float, error: float) -> str:
+    """10^value with its 95 % interval."""
+    if not math.isfinite(value):
+        return "–"
+    middle, low, high = (10 ** (value + side * Z95 * error) for side in (0, -1, 1))
+    return f"{short(middle)} ({short(low)} to {short(high)})"
+
+
+def short(value: float) -> str:
+    """Two significant digits, trailing zeros kept, but all digits before the point."""
+    return f"{value:.0f}" if value >= 9.5 else f"{value:#.2g}"
+
+
+def allowed(decision: Decision) -> str:
+    """The interval of the claim, as factors."""
+    low, high = (10**end if end < math.inf else end for end in decision.claim.interval)
+    if high == math.inf:
+        return f"≥ {low:.2g}"
+    return f"≤ {high:.2g}" if low == 0 else f"{low:.2g} to {high:.2g}"
+
+
+if "snakemake" in globals():
+    run(main, globals()["snakemake"])

@@ -1,0 +1,196 @@
+"""Architectures, each with a width factor; torchvision's definitions where they exist.
+
+Every network maps (B, ch, h, w) images to (B, classes) logits, can be traced by `torch.fx`, and has no in-place operation.
+
+Initialisation: torchvision's for VGGs and ResNets (convolutions normal with the fan-out variance of He et al. 2015,
+biases 0, batch-norm 1 and 0), torch's defaults for everything else, all read-outs included.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from workflow_scripts.diffeo.randomness import derive_seed
+
+Shape = tuple[int, int, int]
+Scale = Callable[[int], int]
+
+
+class Architecture(NamedTuple):
+    """A builder `(input_shape, classes, scale, **options)` and the names of the options it takes."""
+
+    builder: Callable[..., nn.Module]
+    options: tuple[str, ...] = ()
+
+
+def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
+    """Build a network, in training mode on the CPU, its weights a function of `seed` alone.
+
+    Args:
+        specification: `architecture` (a key of `ARCHITECTURES`), `width` (factor on the number of channels of every
+            layer, default 1), and for `fully_connected` `depth`, for `simple_cnn` `depth` and `filter_size`.
+        input_shape: channels, height and width of an image.
+        classes: number of logits.
+        seed: the run's seed; the weights use its stream "initialisation", the global random state is left alone.
+
+    Raises:
+        ValueError: unknown architecture, a key without effect, a value that makes no network.
+    """
+    options = dict(specification)
+    name = options.pop("architecture", None)
+    if name not in ARCHITECTURES:
+        raise ValueError(f"architecture {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}")
+    architecture = ARCHITECTURES[name]
+    width = options.pop("width", 1.0)
+    unknown = sorted(set(options) - set(architecture.options))
+    if unknown:
+        allowed = ", ".join(("architecture", "width", *architecture.options))
+        raise ValueError(f"{unknown[0]} has no effect on architecture {name}; its keys are {allowed}")
+    for key, value in options.items():
+        if value < 1:
+            raise ValueError(f"{key} {value} is not allowed for architecture {name}; it must be at least 1")
+
+    def scale(channels: int) -> int:
+        scaled = round(channels * float(width))
+        if scaled < 1:
+            raise ValueError(f"width {width} leaves a layer of {name} without channels; it must exceed {0.5 / channels:g}")
+        return scaled
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed(seed, "initialisation"))
+        return architecture.builder(input_shape, classes, scale, **options)
+
+
+def _require_size(name: str, input_shape: Shape, minimum: int) -> None:
+    """Raise a ValueError if the images are smaller than `minimum` pixels along an edge."""
+    _, height, width = input_shape
+    if min(height, width) < minimum:
+        raise ValueError(f"images of {height} x {width} pixels are too small for {name}; it needs at least {minimum}")
+
+
+def _fully_connected(input_shape: Shape, classes: int, scale: Scale, depth: int = 2) -> nn.Module:
+    """`depth` linear layers with ReLUs between them, 1024 hidden units each."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    features = math.prod(input_shape)
+    for index in range(1, depth):
+        hidden = scale(1024)
+        layers[f"linear{index}"] = nn.Linear(features, hidden)
+        layers[f"relu{index}"] = nn.ReLU()
+        features = hidden
+    layers[f"linear{depth}"] = nn.Linear(features, classes)
+    return nn.Sequential(layers)
+
+
+def _simple_cnn(input_shape: Shape, classes: int, scale: Scale, depth: int = 4, filter_size: int = 3) -> nn.Module:
+    """`depth` convolutions of 64 channels with ReLUs, all but the first of stride 2, global average, linear read-out."""
+    _require_size(f"a simple_cnn of depth {depth}", input_shape, 2 ** (depth - 1))
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels = input_shape[0]
+    for index in range(1, depth + 1):
+        hidden, stride = scale(64), 1 if index == 1 else 2
+        layers[f"conv{index}"] = nn.Conv2d(channels, hidden, filter_size, stride=stride, padding=filter_size // 2)
+        layers[f"relu{index}"] = nn.ReLU()
+        channels = hidden
+    layers["pool"] = nn.AdaptiveAvgPool2d(1)
+    layers["flatten"] = nn.Flatten()
+    layers["linear"] = nn.Linear(channels, classes)
+    return nn.Sequential(layers)
+
+
+def _lenet(input_shape: Shape, classes: int, scale: Scale) -> nn.Module:
+    """LeNet-5 (LeCun et al. 1998) with ReLUs and max-pooling; convolutions without padding, no fixed image size."""
+    _require_size("lenet", input_shape, 16)
+    channels, height, width = input_shape
+    positions = math.prod(((edge - 4) // 2 - 4) // 2 for edge in (height, width))
+    first, second, third, fourth = (scale(units) for units in (6, 16, 120, 84))
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(channels, first, 5),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(first, second, 5),
+            relu2=nn.ReLU(),
+            pool2=nn.MaxPool2d(2),
+            flatten=nn.Flatten(),
+            linear1=nn.Linear(second * positions, third),
+            relu3=nn.ReLU(),
+            linear2=nn.Linear(third, fourth),
+            relu4=nn.ReLU(),
+            linear3=nn.Linear(fourth, classes),
+        )
+    )
+
+
+def _vgg(input_shape: Shape, classes: int, scale: Scale, *, layers: str, batch_norm: bool) -> nn.Module:
+    """Torchvision's VGG features (Simonyan and Zisserman 2015), global average, one linear read-out.
+
+    Pooling rounds sizes up, so that 28 pixels survive five poolings (at 32 pixels that changes nothing).
+    """
+    from torchvision.models.vgg import cfgs, make_layers
+
+    plan = [layer if layer == "M" else scale(layer) for layer in cfgs[layers]]
+    features = make_layers(plan, batch_norm=batch_norm)
+    features[0] = nn.Conv2d(input_shape[0], plan[0], 3, padding=1)
+    for module in features:
+        if isinstance(module, nn.MaxPool2d):
+            module.ceil_mode = True
+    parts = OrderedDict(
+        features=features, avgpool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), classifier=nn.Linear(plan[-2], classes)
+    )
+    return _in_torchvision_convention(nn.Sequential(parts))
+
+
+def _resnet(input_shape: Shape, classes: int, scale: Scale, *, block: str, blocks: tuple[int, ...]) -> nn.Module:
+    """Torchvision's residual blocks (He et al. 2016) behind a CIFAR stem: 3 x 3, stride 1, no max-pooling."""
+    from torchvision.models import resnet
+
+    kind = getattr(resnet, block)
+    planes = scale(64)
+    parts: OrderedDict[str, nn.Module] = OrderedDict(
+        conv1=resnet.conv3x3(input_shape[0], planes), bn1=nn.BatchNorm2d(planes), relu=nn.ReLU()
+    )
+    for index, count in enumerate(blocks):
+        stage = []
+        for stride in (1 if index == 0 else 2, *[1] * (count - 1)):
+            out = scale(64 * 2**index)
+            shortcut = None
+            if stride != 1 or planes != out * kind.expansion:
+                convolution = resnet.conv1x1(planes, out * kind.expansion, stride)
+                shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out * kind.expansion))
+            stage.append(kind(planes, out, stride, shortcut))
+            planes = out * kind.expansion
+        parts[f"layer{index + 1}"] = nn.Sequential(*stage)
+    parts |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(planes, classes)}
+    return _in_torchvision_convention(nn.Sequential(parts))
+
+
+def _in_torchvision_convention(network: nn.Module) -> nn.Module:
+    """Initialise convolutions as torchvision does (batch-norm starts at 1 and 0 anyway); no ReLU in place."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.ReLU):
+            module.inplace = False
+    return network
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "fully_connected": Architecture(_fully_connected, ("depth",)),
+    "simple_cnn": Architecture(_simple_cnn, ("depth", "filter_size")),
+    "lenet": Architecture(_lenet),
+    **{
+        f"vgg{depth}{suffix}": Architecture(partial(_vgg, layers=layers, batch_norm=bool(suffix)))
+        for depth, layers in {11: "A", 13: "B", 16: "D", 19: "E"}.items()
+        for suffix in ("", "_bn")
+    },
+    "resnet18": Architecture(partial(_resnet, block="BasicBlock", blocks=(2, 2, 2, 2))),
+    "resnet34": Architecture(partial(_resnet, block="BasicBlock", blocks=(3, 4, 6, 3))),
+    "resnet50": Architecture(partial(_resnet, block="Bottleneck", blocks=(3, 4, 6, 3))),
+}

@@ -1,0 +1,177 @@
+"""The one place for the style of figures. matplotlib's objects without pyplot: no display, no global figure list."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from workflow_scripts.support.atomic import atomic_path
+
+PAGE_WIDTH = 7.2  # inches: two columns of a journal page
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "mathtext.fontset": "dejavusans",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "diffeo",
+    "savefig.dpi": 200,
+}
+# Told apart by the colour blind (Okabe and Ito; Tol) and of different lightness; markers tell them apart in grey.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#000000", "#CC79A7", "#999933")
+DATASET_COLOURS = (
+    "#000000",
+    "#E69F00",
+    "#0072B2",
+    "#56B4E9",
+    "#D55E00",
+    "#999933",
+)  # of different lightness: no markers are left
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+BAND = "#F3E3B3"
+GREY = "#777777"
+INITIAL = {"linestyle": (0, (3, 1.5)), "linewidth": 0.9}
+TRAINED = {"linestyle": "-"}
+FAMILIES = ("fully_connected", "simple_cnn", "lenet", "alexnet", "vgg", "resnet", "efficientnet")
+SPELLINGS = {
+    "mnist": "MNIST",
+    "svhn": "SVHN",
+    "cifar": "CIFAR-",
+    "imagenet": "ImageNet",
+    "cnn": "CNN",
+    "fc": "FC",
+    "lenet": "LeNet",
+    "alexnet": "AlexNet",
+    "vgg": "VGG",
+    "resnet": "ResNet",
+    "efficientnet": "EfficientNet",
+}
+
+
+def label(name: str) -> str:
+    """A name of the configuration as people write it: `vgg11_bn_narrow` is VGG11 bn narrow, `mnist_5k` MNIST 5k."""
+
+    def spelled(word: str) -> str:
+        match = re.fullmatch(r"([a-z]+)(\d*)", word)
+        return SPELLINGS[match[1]] + match[2] if match and match[1] in SPELLINGS else word
+
+    return " ".join(spelled(word) for word in name.split("_"))
+
+
+def join_cutoffs(calibrations: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Calibrations of one data set, each of one cutoff, as one dataset with the cutoffs in increasing order."""
+    shared: dict[str, Any] = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
+    return xr.concat(calibrations, dim="cutoff", **shared).sortby("cutoff")
+
+
+def network_order(networks: Iterable[str], architectures: Iterable[str]) -> list[str]:
+    """Names of networks, each once, from simple to deep architectures, then by name."""
+
+    def rank(pair: tuple[str, str]) -> tuple[int, list[tuple[str, int]]]:
+        families = [place for place, family in enumerate(FAMILIES) if pair[1].startswith(family)]
+        words = re.findall(r"(\D*)(\d*)", pair[0])  # so that vgg9 comes before vgg11
+        return (families[0] if families else len(FAMILIES), [(word, int(number or -1)) for word, number in words])
+
+    return list(dict.fromkeys(name for name, _ in sorted(set(zip(networks, architectures, strict=True)), key=rank)))
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Colour and marker of the index-th of several lines; all different up to 64, hollow markers from the ninth on."""
+    colour = COLOURS[index % len(COLOURS)]
+    marker = MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
+    return {"color": colour, "marker": marker, "markerfacecolor": "white" if index >= len(COLOURS) else colour}
+
+
+def panels(
+    rows: int, columns: int, *, width: float = PAGE_WIDTH, row_height: float = 1.9, **options: Any
+) -> tuple[Figure, np.ndarray[Any, np.dtype[np.object_]]]:
+    """Figure in the house style with rows × columns axes, as an array (rows, columns); `options` as of `Figure.subplots`."""
+    matplotlib.rcParams.update(STYLE)
+    figure = Figure(figsize=(width, row_height * rows + 0.4), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def wrapped_panels(
+    count: int, *, columns: int = 3, row_height: float = 2.0, width: float = PAGE_WIDTH, **options: Any
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """Figure with `count` axes, row by row, at most `columns` in a row.
+
+    Returns:
+        figure; the axes; those of them that have no axes below and bear the labels of the x axis.
+    """
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    figure, grid = panels(rows, columns, width=width, row_height=row_height, **options)
+    axes = list(grid.ravel())
+    for spare in axes[count:]:
+        spare.remove()
+    lowest = axes[max(0, count - columns) : count]
+    for axis in lowest:
+        axis.xaxis.set_tick_params(labelbottom=True)
+    return figure, axes[:count], lowest
+
+
+def band(axes: Axes, x: Any, value: Any, error: Any, **style: Any) -> Line2D:
+    """Draw a line and around it, lighter, plus and minus one standard error."""
+    x, value, error = (np.asarray(numbers, float) for numbers in (x, value, error))
+    (line,) = axes.plot(x, value, **{"markeredgewidth": 0.7, **style})
+    axes.fill_between(x, value - error, value + error, color=line.get_color(), alpha=0.2, linewidth=0)
+    return line
+
+
+def log_band(axes: Axes, x: Any, log10_value: Any, log10_error: Any, **style: Any) -> Line2D:
+    """Draw `band` for a number that is known by its base-10 logarithm."""
+    x, middle, error = (np.asarray(numbers, float) for numbers in (x, log10_value, log10_error))
+    (line,) = axes.plot(x, 10**middle, **{"markeredgewidth": 0.7, **style})
+    axes.fill_between(x, 10 ** (middle - error), 10 ** (middle + error), color=line.get_color(), alpha=0.2, linewidth=0)
+    return line
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str] | None = None) -> None:
+    """Legend under all panels, where it covers no data; as many columns as the width of the figure has room for."""
+    names = [str(handle.get_label()) for handle in handles] if labels is None else list(labels)
+    room = figure.get_figwidth() / (0.065 * max(map(len, names)) + 0.55)
+    figure.legend(
+        handles=list(handles),
+        labels=names,
+        loc="outside lower center",
+        ncols=max(1, min(len(names), int(room))),
+        handlelength=2.6,
+        columnspacing=1.2,
+    )
+
+
+def state_handles() -> list[Line2D]:
+    """Legend entries for the two states of a network."""
+    entries = (("initialisation", INITIAL), ("trained", TRAINED))
+    return [Line2D([], [], color=GREY, label=name, **style) for name, style in entries]
+
+
+def save_figure(figure: Figure, svg: Path, png: Path) -> None:
+    """Write both files, each whole or not at all; the same figure gives the same bytes."""
+    matplotlib.rcParams.update(STYLE)
+    for path, kind, metadata in ((svg, "svg", {"Date": None}), (png, "png", {"Software": None})):
+        with atomic_path(path) as partial:
+            figure.savefig(partial, format=kind, metadata=metadata)
