@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version, validate
 
-from workflow_scripts.support.configuration import ConfigurationError, check_references, check_schema, load_schema
+from workflow_scripts.support.configuration import ConfigurationError, check_references, check_schema, in_key_order, load_schema
 
 min_version("9.0")
 
@@ -26,6 +26,7 @@ try:
     check_schema(config, load_schema(SCHEMA))
     validate(config, str(SCHEMA))  # fills in the defaults
     check_references(config)
+    config.update(in_key_order(config))
 except ConfigurationError as error:
     raise WorkflowError(f"configuration: {error}")
 

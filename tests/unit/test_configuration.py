@@ -14,6 +14,7 @@ from workflow_scripts.support.configuration import (
     check_references,
     check_schema,
     expand_runs,
+    in_key_order,
     kept_epochs,
     load_schema,
 )
@@ -268,3 +269,10 @@ def test_expand_runs_is_the_product_of_each_line_in_order_and_names_no_run_twice
 )
 def test_kept_epochs(epochs: int, kept: list[int] | None, expected: list[int]) -> None:
     assert kept_epochs({"epochs": epochs, "kept_epochs": kept}) == expected
+
+
+def test_order_of_keys_in_the_file_does_not_matter() -> None:
+    backwards = yaml.safe_load(yaml.safe_dump(minimal()))
+    backwards = {key: backwards[key] for key in reversed(backwards)}
+    assert repr(in_key_order(backwards)) == repr(in_key_order(minimal()))
+    assert in_key_order(minimal()) == minimal()

@@ -164,6 +164,13 @@ def must_be_one_of(key: str, value: Any, allowed: Any) -> None:
         raise ConfigurationError(f"{key}: {value!r} is not allowed; choose one of {', '.join(map(str, allowed))}")
 
 
+def in_key_order(value: Any) -> Any:
+    """The same configuration with the keys of every block sorted, so that their order in the file makes nothing stale."""
+    if isinstance(value, Mapping):
+        return {key: in_key_order(value[key]) for key in sorted(value)}
+    return [in_key_order(item) for item in value] if isinstance(value, list) else value
+
+
 def expand_runs(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List every run once, in the order of the configuration, as `{dataset, network, recipe, train_size, seed}`."""
     lines = (dict(zip(RUN_KEYS, labels, strict=True)) for line in configuration["runs"] for labels in products(line))
