@@ -21,6 +21,7 @@ from workflow_scripts.support.plotting import (
     log_band,
     network_order,
     panels,
+    plain_log_ticks,
     save_figure,
     state_handles,
 )
@@ -62,6 +63,7 @@ def draw(summary: xr.Dataset, interpolation: str) -> Figure:
 def draw_panel(axis: Axes, checkpoints: xr.Dataset, names: list[str], quantity: str) -> None:
     """One quantity on one data set, all networks."""
     axis.set(xscale="log", yscale="log")
+    plain_log_ticks(axis.xaxis)
     if quantity == "R":
         axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
     for select, state in ((initial, INITIAL), (trained, TRAINED)):

@@ -10,8 +10,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workflow_scripts.support.atomic import atomic_path
 
@@ -175,3 +177,10 @@ def save_figure(figure: Figure, svg: Path, png: Path) -> None:
     for path, kind, metadata in ((svg, "svg", {"Date": None}), (png, "png", {"Software": None})):
         with atomic_path(path) as partial:
             figure.savefig(partial, format=kind, metadata=metadata)
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Label 1, 2 and 5 of every decade in plain numbers: for a logarithmic axis that spans about one decade."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
