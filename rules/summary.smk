@@ -1,6 +1,8 @@
 """What all runs say together: one tidy dataset, and the claims of the slides decided on it."""
 
-SUMMARY_FILES = ["results/summary.nc", "results/claims.nc", "results/claims.md"] if config["stability"] else []
+SUMMARY_FILES = (
+    ["results/summary.nc", "results/claims.nc", "results/claims.md", "results/claims.html"] if config["stability"] else []
+)
 
 
 localrules:
@@ -30,7 +32,8 @@ rule decide_claims:
         summary="results/summary.nc",
     output:
         claims="results/claims.nc",
-        table=report("results/claims.md", caption="../report/claims.rst", category="Claims"),
+        table="results/claims.md",
+        page=report("results/claims.html", caption="../report/claims.rst", category="Claims"),
     log:
         "results/logs/claims.log",
     benchmark:

@@ -1,6 +1,9 @@
 """Decide the claims of the slides from the summary: a dataset, and the same as tables to read."""
 
+import html
 import math
+import re
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +15,21 @@ from workflow_scripts.support.atomic import atomic_path
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
+STYLE = (
+    "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em;text-align:left;border-bottom:1px solid #ccc}"
+)
 
-def main(summary: Path, claims: Path, table: Path, settings: dict[str, Any]) -> None:
+
+def main(summary: Path, claims: Path, table: Path, page: Path, settings: dict[str, Any]) -> None:
     """Write the decisions at the displacement and interpolation of `settings`."""
     measured = read_dataset(summary)
     decisions = [decide(claim, measured, settings) for claim in CLAIMS]
     title = "Claims of the slides and what the measurements say"
     write_dataset(as_dataset(decisions), claims, title=title, configuration={"summary": settings})
-    with atomic_path(table) as partial:
-        partial.write_text(as_markdown(decisions, settings), encoding="utf-8")
+    text = as_markdown(decisions, settings)
+    for path, content in ((table, text), (page, as_html(text))):
+        with atomic_path(path) as partial:
+            partial.write_text(content, encoding="utf-8")
 
 
 def as_dataset(decisions: list[Decision]) -> Dataset:
@@ -69,7 +78,7 @@ def as_markdown(decisions: list[Decision], settings: dict[str, Any]) -> str:
         "",
         f"Measured at the displacement δ = {settings['displacement']:g} px with {settings['interpolation']} interpolation; "
         "R_f is that of the logits.",
-        "Quantities are base-10 logarithms; `factor` is 10 to their power, with its 95 % interval.",
+        "Quantities are base-10 logarithms; “factor” is 10 to their power, with its 95 % interval.",
         "A claim holds if the 95 % interval lies inside the interval fixed beforehand, does not hold if it lies outside,",
         "and is undecided otherwise.",
         "",
@@ -99,6 +108,23 @@ def claim_section(decision: Decision) -> list[str]:
         measured = f"{with_error(row.value, row.standard_error)} | {factor(row.value, row.standard_error)}"
         lines.append(f"| {row.dataset} | {row.network} | {row.runs} | {measured} | {said} |")
     return lines
+
+
+def as_html(markdown: str) -> str:
+    """The same page for a browser; knows just the markdown that `as_markdown` writes: headings, paragraphs, tables and bold."""
+    lines = [re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(line)) for line in markdown.splitlines()]
+    body: list[str] = []
+    for kind, group in groupby(lines, key=lambda line: line[:1] if line[:1] in "|#" else "text"):
+        block = list(group)
+        if kind == "|":
+            head, _, *rows = [line.strip("| ").split(" | ") for line in block]
+            cells = [[f"<th>{cell}</th>" for cell in head], *([f"<td>{cell}</td>" for cell in row] for row in rows)]
+            body += ["<table>", *(f"<tr>{''.join(row)}</tr>" for row in cells), "</table>"]
+        elif kind == "#":
+            body += [f"<h{line.index(' ')}>{line.lstrip('# ')}</h{line.index(' ')}>" for line in block]
+        elif kind == "text":
+            body.append(f"<p>{' '.join(block)}</p>")
+    return f'<!doctype html><meta charset="utf-8"><title>Claims</title><style>{STYLE}</style>{"".join(body)}\n'
 
 
 def with_error(value: float, error: float) -> str:

@@ -13,7 +13,7 @@ SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 def decided(tmp_path_factory):
     folder = tmp_path_factory.mktemp("claims")
     write_dataset(make_summary(("a", "b")), folder / "summary.nc", title="summary", configuration={})
-    decide_claims.main(folder / "summary.nc", folder / "claims.nc", folder / "claims.md", SETTINGS)
+    decide_claims.main(folder / "summary.nc", folder / "claims.nc", folder / "claims.md", folder / "claims.html", SETTINGS)
     return read_dataset(folder / "claims.nc"), (folder / "claims.md").read_text()
 
 
@@ -61,7 +61,9 @@ def test_table_states_each_claim_with_value_and_verdict(decided):
 def test_missing_data_are_written_too(tmp_path):
     summary = make_summary(planted={"lenet": (1.0, None)})
     write_dataset(summary, tmp_path / "summary.nc", title="summary", configuration={})
-    decide_claims.main(tmp_path / "summary.nc", tmp_path / "claims.nc", tmp_path / "claims.md", SETTINGS)
+    decide_claims.main(
+        tmp_path / "summary.nc", tmp_path / "claims.nc", tmp_path / "claims.md", tmp_path / "claims.html", SETTINGS
+    )
     claims = read_dataset(tmp_path / "claims.nc")
     assert claims.verdict.sel(claim="training").item() == "undecided"
     assert np.isnan(claims.value.sel(claim="training").item())
@@ -89,3 +91,11 @@ def test_factor_is_ten_to_the_power_with_its_interval():
     assert decide_claims.factor(-1.0, 0.1) == "0.10 (0.064 to 0.16)"
     assert decide_claims.factor(0.0, 0.0) == "1.0 (1.0 to 1.0)"
     assert decide_claims.factor(2.0, 0.0) == "100 (100 to 100)"
+
+
+def test_page_for_browsers_has_the_same_tables():
+    text = "# Title\n\nTwo\nlines.\n\n| a | b |\n|---|---|\n| 1 < 2 | **yes** |\n"
+    page = decide_claims.as_html(text)
+    assert "<h1>Title</h1>" in page
+    assert "Two lines." in page
+    assert "<table><tr><th>a</th><th>b</th></tr><tr><td>1 &lt; 2</td><td><b>yes</b></td></tr></table>" in page

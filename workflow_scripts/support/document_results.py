@@ -36,8 +36,8 @@ them combines by coordinates. `layer` numbers the observed operations of a netwo
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
 `strength` numbers the strengths: `displacement`, `temperature` and `r` say what each is. Beside the NetCDF files there are
 checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error; `torch.load(path,
-weights_only=True)`), `claims.md`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/` and `benchmarks/` that mirror
-the other paths.
+weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/` and `benchmarks/`
+that mirror the other paths.
 
 ```python
 import xarray as xr
