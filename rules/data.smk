@@ -34,7 +34,8 @@ rule calibrate_deformations:
     params:
         code=code("calibrate_deformations"),
         name=lambda wildcards: wildcards.dataset,
-        ensemble=lambda wildcards: config["deformations"] | {"cutoffs": [int(wildcards.cutoff)]},
+        cutoff=lambda wildcards: int(wildcards.cutoff),
+        ensemble={key: value for key, value in config["deformations"].items() if key != "cutoffs"},
         probe=config["probe"],
     script:
         "../workflow_scripts/calibrate_deformations.py"

@@ -19,7 +19,7 @@ from workflow_scripts.diffeo.deformation import (
 from workflow_scripts.diffeo.interpolation import smooth, warp
 from workflow_scripts.diffeo.noise import isotropic_direction
 from workflow_scripts.diffeo.variables import variable
-from workflow_scripts.support.jobs import progress, run
+from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import with_run_dimensions, write_dataset
 from workflow_scripts.support.tensors import load_probe, prepare_torch
 
@@ -31,17 +31,17 @@ def main(
     data: Path,
     calibration: Path,
     name: str,
+    cutoff: int,
     ensemble: dict[str, Any],
     probe: dict[str, Any],
     memory_mb: int,
     device: str,
     threads: int,
 ) -> None:
-    """Calibrate every cutoff; `name` is the data set's, `ensemble` and `probe` are blocks of the configuration."""
+    """Calibrate one cutoff; `name` is the data set's, `ensemble` and `probe` are blocks of the configuration."""
     prepare_torch(threads, device)
     images, _ = load_probe(data, probe["images"], device)
-    cutoffs = [calibrate(images, cutoff, ensemble, probe["draws"], memory_mb) for cutoff in progress(ensemble["cutoffs"])]
-    dataset = xr.concat(cutoffs, dim="cutoff", data_vars="minimal", coords="minimal", compat="override", join="override")
+    dataset = calibrate(images, cutoff, ensemble, probe["draws"], memory_mb)
     shared = xr.Dataset(
         {
             "displacement": variable(("strength",), ensemble["displacements"], "displacement δ", "pixel"),
@@ -55,7 +55,7 @@ def main(
         with_run_dimensions(dataset.merge(shared), {"dataset": name}),
         calibration,
         title=f"Calibration of the deformations on {name}",
-        configuration={"deformations": ensemble, "probe": probe},
+        configuration={"deformations": ensemble | {"cutoffs": [cutoff]}, "probe": probe},
         device=device,
         seed=ensemble["seed"],
     )

@@ -2,42 +2,53 @@
 
 import hashlib
 import logging
+import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from workflow_scripts.diffeo.enlargement import enlarge
 from workflow_scripts.diffeo.scale_detection import scale_detection
 from workflow_scripts.diffeo.variables import variable
+from workflow_scripts.support.image_folder import images_of_folder
 from workflow_scripts.support.images import SPLITS
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import SLIDES, write_dataset
-from workflow_scripts.support.readers import LabelledImages
+from workflow_scripts.support.photographs import packaged_photographs
 from workflow_scripts.support.sources import COLLECTIONS, obtain
+from workflow_scripts.support.splits import Split, cut, first, named_seed, shuffled, take
 
+CHUNK_BYTES = 2**18  # of images that are compressed together
+PHOTOGRAPHS = {"photographs": packaged_photographs, "image_folder": images_of_folder}
 logger = logging.getLogger(__name__)
-
-
-class Split(NamedTuple):
-    """The images of a split in their final order, and where each lies in the original data."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    source_index: NDArray[np.int64]
 
 
 def main(dataset: Path, name: str, settings: dict[str, Any]) -> None:
     """Write the data file `dataset` of the data set `name`, as the block `settings` of the configuration says."""
-    if settings["collection"] == "scale_detection":
+    collection = settings["collection"]
+    extra: dict[str, xr.Variable] = {}
+    if collection in PHOTOGRAPHS:
+        splits, attributes, extra = only_tested(settings)
+    elif collection == "scale_detection":
         splits, attributes = generate(settings)
     else:
         splits, attributes = split_collection(settings)
-    mean, deviation = normalisation(splits[0].images, name)
-    stored = assemble(splits, name, mean, deviation)
-    title = f"Images of the data set {name}"
-    write_dataset(stored, dataset, title=title, configuration={name: settings}, dataset=name, **attributes)
+    splits = [part._replace(images=enlarge(part.images, settings["enlarge"])) for part in splits]
+    stored = assemble(splits).assign(constants(splits[0].images, name, settings) | extra)
+    write_dataset(
+        stored.assign_coords(dataset=[name]),
+        dataset,
+        title=f"Images of the data set {name}",
+        configuration={name: settings},
+        chunks={"images": chunk_shape(stored["images"].shape)},
+        dataset=name,
+        enlarge=settings["enlarge"],
+        content_sha256=content_digest(splits),
+        **attributes,
+    )
     logger.info("%s: %s", name, ", ".join(f"{len(part.labels)} {label}" for label, part in zip(SPLITS, splits, strict=True)))
 
 
@@ -54,7 +65,6 @@ def generate(settings: dict[str, Any]) -> tuple[list[Split], dict[str, Any]]:
         "class_names": "near far",
         "data_source": "generated",
         "licence": "none needed: generated images",
-        "content_sha256": content_digest(splits),
         "references": SLIDES,
     }
     return splits, attributes
@@ -86,41 +96,32 @@ def split_collection(settings: dict[str, Any]) -> tuple[list[Split], dict[str, A
         "class_names": " ".join(collection.class_names),
         "data_source": original.source,
         "licence": collection.licence,
-        "content_sha256": content_digest(splits),
         "source_sha256": " ".join(f"{file}:{digest}" for file, digest in original.checksums.items()),
         "references": f"{collection.title}: {collection.reference}",
     }
     return splits, attributes
 
 
-def named_seed(seed: int, purpose: str) -> np.random.SeedSequence:
-    """Seed of one purpose, independent of the other purposes' seeds."""
-    return np.random.SeedSequence([seed, *purpose.encode()])
+def only_tested(settings: dict[str, Any]) -> tuple[list[Split], dict[str, Any], dict[str, xr.Variable]]:
+    """Photographs are for networks that are trained already: test images only, with the photograph that each one shows."""
+    found = PHOTOGRAPHS[settings["collection"]](settings)
+    test = found.images
+    none = Split(test.images[:0], test.labels[:0], test.source_index[:0])
+    names = variable(("image",), found.names, "photograph that the image shows")
+    return [none, none, test], {"classes": settings["classes"], **found.attributes}, {"photograph": names}
 
 
-def shuffled(count: int, seed: int, purpose: str) -> NDArray[np.int64]:
-    """Return a random order of `count` images."""
-    return np.random.default_rng(named_seed(seed, purpose)).permutation(count)
-
-
-def first(indices: NDArray[np.int64], count: int | None, what: str) -> NDArray[np.int64]:
-    """Return the first `count` indices (None: all)."""
-    if count is not None and count > len(indices):
-        raise ValueError(f"{count} {what} are asked for, but only {len(indices)} are left")
-    if not len(indices[:count]):
-        raise ValueError(f"no {what} are left")
-    return indices[:count]
-
-
-def cut(indices: NDArray[np.int64], count: int, what: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Separate the last `count` indices, in reverse order, from the others."""
-    last = first(indices[::-1], count, what)
-    return indices[: len(indices) - count], last
-
-
-def take(part: LabelledImages, indices: NDArray[np.int64]) -> Split:
-    """Return the chosen images of a part."""
-    return Split(part.images[indices], part.labels[indices], indices)
+def constants(images: NDArray[np.uint8], name: str, settings: dict[str, Any]) -> dict[str, xr.Variable]:
+    """Mean and standard deviation that normalise: those of the training images, unless the configuration says them."""
+    if "mean" in settings:
+        values, origin = [np.array(settings[key], float) for key in ("mean", "standard_deviation")], "as configured"
+    else:
+        values, origin = list(normalisation(images, name)), "over all pixels of the training images"
+    names = {"mean": "mean", "standard_deviation": "standard deviation"}
+    return {
+        key: variable(("dataset", "channel"), value[None], f"{names[key]} {origin}, in units of images/255")
+        for key, value in zip(names, values, strict=True)
+    }
 
 
 def normalisation(images: NDArray[np.uint8], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -153,23 +154,25 @@ def content_digest(splits: list[Split]) -> str:
     return digest.hexdigest()
 
 
-def assemble(splits: list[Split], name: str, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> xr.Dataset:
-    """Lay the splits one after the other, with the constants that normalise them."""
+def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Whole images, as many as make up `CHUNK_BYTES`: who reads a few images unpacks little more than those."""
+    return min(shape[0], max(1, CHUNK_BYTES // math.prod(shape[1:]))), *shape[1:]
+
+
+def assemble(splits: list[Split]) -> xr.Dataset:
+    """Lay the splits one after the other."""
     image = ("image",)
-    channel = ("dataset", "channel")
     numbers = np.repeat(np.arange(3, dtype=np.int8), [len(part.labels) for part in splits])
     images, labels, source_index = (np.concatenate(parts) for parts in zip(*splits, strict=True))
     meanings: dict[str, Any] = {"flag_values": np.arange(3, dtype=np.int8), "flag_meanings": " ".join(SPLITS)}
-    scale = "over all pixels of the training images, in units of images/255"
-    variables = {
-        "images": variable((*image, "channel", "row", "column"), images, "pixel intensity, from 0 to 255"),
-        "label": variable(image, labels.astype(np.int16), "class of the image"),
-        "split": variable(image, numbers, "split that the image belongs to", **meanings),
-        "source_index": variable(image, source_index.astype(np.int32), "position of the image in the original data"),
-        "mean": variable(channel, mean[None], f"mean {scale}"),
-        "standard_deviation": variable(channel, deviation[None], f"standard deviation {scale}"),
-    }
-    return xr.Dataset(variables, coords={"dataset": [name]})
+    return xr.Dataset(
+        {
+            "images": variable((*image, "channel", "row", "column"), images, "pixel intensity, from 0 to 255"),
+            "label": variable(image, labels.astype(np.int16), "class of the image; -1 where it is not known"),
+            "split": variable(image, numbers, "split that the image belongs to", **meanings),
+            "source_index": variable(image, source_index.astype(np.int32), "position of the image in the original data"),
+        }
+    )
 
 
 if "snakemake" in globals():

@@ -22,7 +22,7 @@ from workflow_scripts.support.checkpoints import (
     load_network,
     save_checkpoint,
 )
-from workflow_scripts.support.images import load_normalisation, load_split
+from workflow_scripts.support.images import load_images
 from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import with_run_dimensions, write_dataset
 from workflow_scripts.support.tensors import prepare_torch
@@ -50,7 +50,7 @@ def main(
     """
     prepare_torch(threads, device)
     name = "/".join(map(str, labels.values()))
-    images = {split: load_images(data, split, labels["train_size"], device) for split in SPLITS}
+    images = image_sets(data, labels["train_size"], device)
     model, start = load_network(initial)
     plan = Recipe(**{key: value for key, value in recipe.items() if key != "kept_epochs"})
     trainer = Trainer(model.to(device), plan, images["train"], seed=labels["seed"], run=name)
@@ -77,11 +77,16 @@ def main(
     resume.remove()
 
 
-def load_images(data: Path, split: str, train_size: int, device: str) -> ImageSet:
-    """Put a split (of the training part its first `train_size` images) on the device."""
-    images, labels = load_split(data, split, train_size if split == "train" else None)
-    arrays = [images, labels, *(constant.astype(np.float32) for constant in load_normalisation(data))]
-    return ImageSet(*(torch.from_numpy(array).to(device) for array in arrays))
+def image_sets(data: Path, train_size: int, device: str) -> dict[str, ImageSet]:
+    """Put every split (of the training part its first `train_size` images) on the device."""
+    stored = load_images(data, {split: train_size if split == "train" else None for split in SPLITS})
+    constants = [constant.astype(np.float32) for constant in (stored.mean, stored.standard_deviation)]
+    return {
+        split: ImageSet(
+            *(torch.from_numpy(array).to(device) for array in (stored.images[split], stored.labels[split], *constants))
+        )
+        for split in SPLITS
+    }
 
 
 def file_epoch(path: Path) -> int:

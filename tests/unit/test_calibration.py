@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,6 @@ from workflow_scripts.support.netcdf import read_dataset, write_dataset
 INTERPOLATIONS = ("bilinear", "gaussian")
 TEMPERATURES = [temperature(delta, 3, 12) for delta in (0.2, 1.0)]
 ENSEMBLE = {
-    "cutoffs": [3, 4],
     "mode_rule": "disc",
     "delta_convention": "asymptotic",
     "displacements": [0.2, 1.0],
@@ -63,8 +64,8 @@ def test_folded_fraction_counts_the_same_deformations():
     assert error.tolist() == [0, pytest.approx((expected * (1 - expected) / 80) ** 0.5, rel=1e-12), 0]
 
 
-@pytest.fixture
-def calibrated(tmp_path) -> xr.Dataset:
+@pytest.fixture(params=[3, 4])
+def calibrated(tmp_path, request) -> xr.Dataset:
     generator = np.random.default_rng(0)
     data = xr.Dataset(
         {
@@ -80,30 +81,31 @@ def calibrated(tmp_path) -> xr.Dataset:
     )
     write_dataset(data, tmp_path / "data.nc", title="noise", configuration={}, classes=1)
     probe = {"images": 5, "draws": 2}
-    main(tmp_path / "data.nc", tmp_path / "calibration.nc", "noise", ENSEMBLE, probe, memory_mb=1, device="cpu", threads=1)
-    return read_dataset(tmp_path / "calibration.nc")
+    path = tmp_path / "calibration.nc"
+    main(tmp_path / "data.nc", path, "noise", request.param, ENSEMBLE, probe, memory_mb=1, device="cpu", threads=1)
+    return read_dataset(path)
 
 
-def test_file_has_the_dimensions_of_the_contract(calibrated):
-    sizes = {"dataset": 1, "cutoff": 2, "interpolation": 2, "strength": 2, "sample": 5, "draw": 2}
+def test_file_has_the_dimensions_of_the_contract(calibrated, request):
+    sizes = {"dataset": 1, "cutoff": 1, "interpolation": 2, "strength": 2, "sample": 5, "draw": 2}
     sizes |= {"example": 3, "channel": 2, "row": 12, "column": 12}
     assert dict(calibrated.sizes) == sizes
     assert calibrated.interpolation.values.tolist() == ["bilinear", "gaussian"]
-    assert calibrated.cutoff.values.tolist() == [3, 4]
+    assert f"[{calibrated.cutoff.item()}]" in request.node.name
+    assert json.loads(calibrated.attrs["configuration"])["deformations"] == {**ENSEMBLE, "cutoffs": [calibrated.cutoff.item()]}
     assert calibrated.displacement_norm.dims == ("dataset", "cutoff", "interpolation", "strength", "sample", "draw")
     assert calibrated.displacement.dims == ("dataset", "strength")
 
 
 def test_file_agrees_with_the_library(calibrated):
-    one = calibrated.squeeze("dataset")
+    one = calibrated.squeeze(["dataset", "cutoff"])
     images = torch.from_numpy(one.example_image.values)
-    for cutoff in (3, 4):
-        values = [temperature(delta, cutoff, 12) for delta in (0.2, 1.0)]
-        at = one.sel(cutoff=cutoff)
-        np.testing.assert_allclose(at.temperature, values, rtol=1e-15)
-        np.testing.assert_allclose([at.critical_temperature_1, at.critical_temperature_2], critical_temperatures(cutoff, 12))
-        norms = displacement_norms(images, values, cutoff, "disc", INTERPOLATIONS, 2, 5, 10)
-        np.testing.assert_allclose(at.displacement_norm.isel(sample=slice(3)), norms, rtol=1e-5)
+    cutoff = one.cutoff.item()
+    values = [temperature(delta, cutoff, 12) for delta in (0.2, 1.0)]
+    np.testing.assert_allclose(one.temperature, values, rtol=1e-15)
+    np.testing.assert_allclose([one.critical_temperature_1, one.critical_temperature_2], critical_temperatures(cutoff, 12))
+    norms = displacement_norms(images, values, cutoff, "disc", INTERPOLATIONS, 2, 5, 10)
+    np.testing.assert_allclose(one.displacement_norm.isel(sample=slice(3)), norms, rtol=1e-5)
 
 
 def test_radius_is_the_mean_and_its_error_that_over_samples(calibrated):

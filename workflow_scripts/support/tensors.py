@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workflow_scripts.support.images import load_normalisation, load_split
+from workflow_scripts.support.images import load_images
 
 
 def prepare_torch(threads: int, device: str) -> None:
@@ -26,8 +26,13 @@ def prepare_torch(threads: int, device: str) -> None:
 
 
 def load_probe(data: Path, count: int, device: str) -> tuple[Tensor, np.ndarray]:
-    """Return the first `count` test images, normalised as in training, (P, ch, n, n) float32 on `device`, and their labels."""
-    images, labels = load_split(data, "test", count)
-    mean, deviation = (torch.tensor(values).view(-1, 1, 1) for values in load_normalisation(data))
-    normalised = (torch.from_numpy(images).double() / 255 - mean) / deviation
-    return normalised.float().to(device), labels
+    """Return the first `count` test images (all, if there are fewer), normalised as in training, and their labels.
+
+    Returns:
+        images: (P, ch, n, n) float32 on `device`.
+        labels: (P,) int64, -1 where unknown.
+    """
+    stored = load_images(data, {"test": count}, at_most=True)
+    mean, deviation = (torch.tensor(values).view(-1, 1, 1) for values in (stored.mean, stored.standard_deviation))
+    normalised = (torch.from_numpy(stored.images["test"]).double() / 255 - mean) / deviation
+    return normalised.float().to(device), stored.labels["test"]
