@@ -2,9 +2,16 @@
 
 import os
 from functools import partial
+from pathlib import Path
 
 from workflow_scripts.support.code_digest import code_digest
-from workflow_scripts.support.configuration import expand_runs, kept_epochs
+from workflow_scripts.support.configuration import (
+    IMPORTED_EPOCH,
+    expand_runs,
+    is_training,
+    kept_epochs,
+    runs_with,
+)
 
 # Jobs inherit these: glibc then keeps the memory of one operation for the next instead of giving it back to the system, which
 # saves a fifth of the time of sweeps and trainings on CPUs (docs/architecture.md). Without effect elsewhere.
@@ -16,13 +23,24 @@ RUN = "results/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}"
 RUNS = expand_runs(config)
 EPOCHS = {name: kept_epochs(recipe) for name, recipe in config["recipes"].items()}
 DATASETS = sorted({run["dataset"] for run in RUNS})
+ARCHITECTURES = {name: network.get("model", network["architecture"]) for name, network in config["networks"].items()}
+CALIBRATED = sorted({run["dataset"] for run in runs_with(config, "stability")})
 
 DATA_FILES = [f"results/data/{dataset}.nc" for dataset in DATASETS]
 CALIBRATION = "results/calibration/{dataset}/cutoff{cutoff}.nc"
-CALIBRATION_FILES = expand(CALIBRATION, dataset=DATASETS, cutoff=config["deformations"]["cutoffs"])
-TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if config["recipes"][run["recipe"]]["epochs"] > 0]
+CALIBRATION_FILES = expand(CALIBRATION, dataset=CALIBRATED, cutoff=config["deformations"]["cutoffs"])
+TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if is_training(config["recipes"][run["recipe"]])]
 STABILITY_FILES = [
-    f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run) for run in RUNS for epoch in EPOCHS[run["recipe"]] if config["stability"]
+    f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run)
+    for run in runs_with(config, "stability")
+    for epoch in EPOCHS[run["recipe"]]
+    if config["stability"]
+]
+PREDICTOR_FILES = [
+    f"{RUN}/predictor/epoch{epoch:04d}.nc".format(**run)
+    for run in runs_with(config, "predictor")
+    for epoch in EPOCHS[run["recipe"]]
+    if config["predictor"] and (config["predictor"]["epochs"] == "kept" or epoch == EPOCHS[run["recipe"]][-1])
 ]
 
 
@@ -47,6 +65,11 @@ def labels(wildcards, recipe=None):
     return {name: label if name in ("dataset", "network", "recipe") else int(label) for name, label in named.items()}
 
 
+def weights_files(network):
+    """The file of weights that the configuration names for a network, if it names one."""
+    return [str(Path(path).expanduser()) for path in [config["networks"][network]["weights"]] if path]
+
+
 def network_settings(wildcards):
-    """The configuration block of the network."""
-    return config["networks"][wildcards.network]
+    """The configuration block of the network, without `weights`, which only the import reads."""
+    return {key: value for key, value in config["networks"][wildcards.network].items() if key != "weights"}

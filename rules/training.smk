@@ -1,4 +1,4 @@
-"""Networks at initialisation and trained: one job for each run's epoch 0, one for its training."""
+"""Networks at initialisation, trained and imported: one job for each run's epoch 0, one for its training or its import."""
 
 
 rule initialise_network:
@@ -20,9 +20,36 @@ rule initialise_network:
         "../workflow_scripts/initialise_network.py"
 
 
+IMPORTED = f"{RUN}/checkpoints/epoch{IMPORTED_EPOCH:04d}".removeprefix("results/")
+PRETRAINED = [name for name, recipe in config["recipes"].items() if recipe["pretrained"]]
+
+
+rule import_network:
+    input:
+        data="results/data/{dataset}.nc",
+        weights=lambda wildcards: weights_files(wildcards.network),
+    output:
+        checkpoint=f"results/{IMPORTED}.pt",
+    log:
+        f"results/logs/{IMPORTED}.log",
+    benchmark:
+        f"results/benchmarks/{IMPORTED}.tsv"
+    wildcard_constraints:
+        recipe="|".join(PRETRAINED) or "-",  # no recipe is called "-"
+    resources:
+        mem_mb=2000,
+    params:
+        code=code("import_network"),
+        labels=labels,
+        network=network_settings,
+        epoch=IMPORTED_EPOCH,
+    script:
+        "../workflow_scripts/import_network.py"
+
+
 # One rule for each recipe, because the epochs that it keeps are the outputs of its trainings.
 for recipe, settings in config["recipes"].items():
-    if settings["epochs"] > 0:
+    if is_training(settings):
         RECIPE_RUN = RUN.replace("{recipe}", recipe)
         RECIPE_JOB = RECIPE_RUN.removeprefix("results/")
 
@@ -47,6 +74,6 @@ for recipe, settings in config["recipes"].items():
                 code=code("train_network"),
                 labels=partial(labels, recipe=recipe),
                 network=network_settings,
-                recipe=settings,
+                recipe={key: value for key, value in settings.items() if key != "pretrained"},
             script:
                 "../workflow_scripts/train_network.py"

@@ -15,8 +15,10 @@ from workflow_scripts.support.configuration import (
     check_schema,
     expand_runs,
     in_key_order,
+    is_training,
     kept_epochs,
     load_schema,
+    runs_with,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +73,7 @@ def drop(key: str) -> Change:
 
 ARCHITECTURES = ", ".join(SCHEMA["$defs"]["network"]["properties"]["architecture"]["enum"])
 COLLECTIONS = ", ".join(SCHEMA["$defs"]["dataset"]["properties"]["collection"]["enum"])
-RECIPE_KEYS = ", ".join(SCHEMA["$defs"]["recipe"]["properties"])
+RECIPE_KEYS = ", ".join(["pretrained", *SCHEMA["$defs"]["recipe"]["then"]["properties"]])
 TOP_KEYS = ", ".join(SCHEMA["properties"])
 STABILITY_KEYS = ", ".join(SCHEMA["$defs"]["stability"]["properties"])
 
@@ -81,12 +83,55 @@ BAD: list[tuple[Change, str]] = [
     (drop("recipes"), "the configuration: lacks the key 'recipes'; required here: datasets, networks, recipes, runs"),
     (put("recipes.sgd.learning_rat", "0.1"), f"recipes.sgd.learning_rat: is not a key; allowed here: {RECIPE_KEYS}"),
     (put("stability.cutof", "3"), f"stability.cutof: is not a key; allowed here: {STABILITY_KEYS}"),
-    (put("networks.fc.widht", "1"), "networks.fc.widht: is not a key; allowed here: architecture, width, depth"),
-    (put("networks.vgg.depth", "3"), "networks.vgg.depth: is not a key; allowed here: architecture, width"),
+    (put("networks.fc.widht", "1"), "networks.fc.widht: is not a key; allowed here: architecture, weights, width, depth"),
+    (put("networks.vgg.depth", "3"), "networks.vgg.depth: is not a key; allowed here: architecture, weights, width"),
+    (
+        put("networks.new", "{architecture: efficientnet_lite0, width: 0.5}"),
+        "networks.new.width: is not a key; allowed here: architecture, weights",
+    ),
+    (
+        put("networks.new", "{architecture: torchvision, model: resnet18, width: 0.5}"),
+        "networks.new.width: is not a key; allowed here: architecture, weights, model",
+    ),
+    (put("networks.new", "{architecture: torchvision}"), "networks.new: lacks the key 'model'; required here: model"),
+    (
+        put("recipes.new", "{pretrained: true, epochs: 3}"),
+        "recipes.new.epochs: is not a key; allowed here: pretrained",
+    ),
+    (
+        put("recipes.new", "{pretrained: true, learning_rate: 0.1}"),
+        "recipes.new.learning_rate: is not a key; allowed here: pretrained",
+    ),
+    (put("recipes.new", "{pretrained: false}"), "recipes.new: lacks the key 'epochs'; required here: epochs"),
+    (
+        put("runs.0.analyses", "[stability, predictr]"),
+        "runs.0.analyses.1: 'predictr' is not allowed; choose one of stability, predictor",
+    ),
+    (put("runs.0.analyses", "[]"), "runs.0.analyses: [] is empty; at least 1 is needed"),
+    (
+        put("runs.0.analyses", "[predictor, predictor]"),
+        "runs.0.analyses: ['predictor', 'predictor'] names something twice; every entry must be different",
+    ),
     (
         put("datasets.digits.gap", "2"),
-        "datasets.digits.gap: is not a key; allowed here: collection, folder, train, validation, test, seed",
+        "datasets.digits.gap: is not a key; allowed here: collection, enlarge, seed, folder, train, validation, test",
     ),
+    (
+        put("datasets.pixels.folder", "/data"),
+        "datasets.pixels.folder: is not a key; allowed here: "
+        "collection, enlarge, seed, train, validation, test, size, scale, gap",
+    ),
+    (
+        put("datasets.new", "{collection: photographs, train: 100}"),
+        "datasets.new.train: is not a key; allowed here: "
+        "collection, enlarge, seed, test, size, classes, mean, standard_deviation",
+    ),
+    (
+        put("datasets.new", "{collection: image_folder, folder: /data, validation: 100}"),
+        "datasets.new.validation: is not a key; allowed here: "
+        "collection, enlarge, seed, folder, test, size, classes, mean, standard_deviation",
+    ),
+    (put("datasets.new", "{collection: image_folder}"), "datasets.new: lacks the key 'folder'; required here: folder"),
     (put("recipes.sgd", "{optimizer: adam}"), "recipes.sgd: lacks the key 'epochs'; required here: epochs"),
     (put("networks.new", "{depth: 2}"), "networks.new: lacks the key 'architecture'; required here: architecture"),
     (put("datasets.new", "{collection: scale_detection}"), "datasets.new: lacks the key 'train'; required here: train"),
@@ -103,6 +148,10 @@ BAD: list[tuple[Change, str]] = [
     (put("recipes.sgd.kept_epochs", "all"), "recipes.sgd.kept_epochs: 'all' is not of type array or null"),
     (put("datasets.pixels.train", "null"), "datasets.pixels.train: None is not of type integer"),
     (put("datasets.digits.test", "null"), "datasets.digits.test: None is not of type integer"),
+    (
+        put("datasets.new", "{collection: image_folder, folder: null}"),
+        "datasets.new.folder: None is not of type string",
+    ),
     (put("stability", "3"), "stability: 3 is not of type object or boolean"),
     (put("stability", "true"), "stability: True is not allowed; it may be false or a block of keys"),
     # values
@@ -118,6 +167,15 @@ BAD: list[tuple[Change, str]] = [
     (
         put("datasets.digits.collection", "mnst"),
         f"datasets.digits.collection: 'mnst' is not allowed; choose one of {COLLECTIONS}",
+    ),
+    (put("datasets.digits.enlarge", "0"), "datasets.digits.enlarge: 0 is not allowed; it must be at least 1"),
+    (
+        put("datasets.new", "{collection: photographs, mean: [0.5]}"),
+        "datasets.new.mean: [0.5] is not allowed; it must have 3 entries",
+    ),
+    (
+        put("datasets.new", "{collection: photographs, standard_deviation: [0.5, 0.5, 0]}"),
+        "datasets.new.standard_deviation.2: 0 is not allowed; it must be greater than 0",
     ),
     (put("datasets.pixels.size", "3"), "datasets.pixels.size: 3 is not allowed; it must be at least 4"),
     (put("recipes.sgd.learning_rate", "0"), "recipes.sgd.learning_rate: 0 is not allowed; it must be greater than 0"),
@@ -158,6 +216,80 @@ BAD: list[tuple[Change, str]] = [
 ]
 
 
+PHOTOGRAPHS = "{datasets: [photos], networks: [%s], recipes: [%s], train_sizes: [1000], seeds: [0]}"
+BAD_PRETRAINED: list[tuple[Change, str]] = [
+    (
+        put("runs.1", PHOTOGRAPHS % ("lite0", "imported, sgd")),
+        "runs.1.recipes: 'sgd' is not allowed; data set 'photos' has no training images and needs a pretrained recipe",
+    ),
+    (
+        put("runs.1", PHOTOGRAPHS % ("lite0", "initial")),
+        "runs.1.recipes: 'initial' is not allowed; data set 'photos' has no training images and needs a pretrained recipe",
+    ),
+    (
+        put("runs.1", PHOTOGRAPHS % ("lite0, vgg", "imported")),
+        "networks.vgg.weights: None is not a file; the pretrained recipe 'imported' needs one with a state dict",
+    ),
+    (
+        put("networks.lite0.weights", "nowhere.pth"),
+        "networks.lite0.weights: 'nowhere.pth' is not a file; the pretrained recipe 'imported' needs one with a state dict",
+    ),
+]
+
+
+def with_photographs() -> dict[str, Any]:
+    """The minimal configuration with a run of a pretrained network on photographs."""
+    configuration = minimal()
+    put("datasets.photos", "{collection: photographs}")(configuration)
+    put("networks.lite0", "{architecture: efficientnet_lite0}")(configuration)
+    put("recipes.imported", "{pretrained: true}")(configuration)
+    put("recipes.initial", "{epochs: 0}")(configuration)
+    configuration["runs"].append(yaml.safe_load(PHOTOGRAPHS % ("lite0", "imported")))
+    return configuration
+
+
+@pytest.mark.parametrize(("change", "sentence"), BAD_PRETRAINED)
+def test_runs_without_the_weights_or_the_images_that_they_need_are_refused(change: Change, sentence: str) -> None:
+    configuration = with_photographs()
+    change(configuration)
+    with pytest.raises(ConfigurationError) as error:
+        check(configuration)
+    assert str(error.value) == sentence
+
+
+def test_a_pretrained_recipe_has_no_other_key_and_one_checkpoint(tmp_path: Path) -> None:
+    configuration = with_photographs()
+    (tmp_path / "vgg.pth").touch()
+    put("networks.vgg.weights", str(tmp_path / "vgg.pth"))(configuration)
+    put("runs.1.networks", "[lite0, vgg]")(configuration)
+    completed = check(configuration)
+    assert completed["recipes"]["imported"] == {"pretrained": True}
+    assert completed["recipes"]["sgd"]["pretrained"] is False
+    assert kept_epochs(completed["recipes"]["imported"]) == [1]
+    assert [is_training(completed["recipes"][name]) for name in ("imported", "initial", "sgd")] == [False, False, True]
+    assert completed["networks"]["lite0"] == {"architecture": "efficientnet_lite0", "weights": None}
+    assert check(copy.deepcopy(completed)) == completed
+
+
+def test_the_size_of_the_probe_is_looked_at_for_stability_only_and_train_sizes_for_what_is_trained() -> None:
+    configuration = minimal()
+    put("probe.images", "1001")(configuration)
+    put("runs.0.analyses", "[predictor]")(configuration)
+    assert check(configuration)["runs"][0]["analyses"] == ["predictor"]
+    configuration = with_photographs()
+    put("runs.1.train_sizes", "[1281167]")(configuration)
+    check(configuration)
+
+
+def test_a_run_on_several_lines_gets_the_analyses_of_all() -> None:
+    line = {"datasets": ["a"], "networks": ["x"], "recipes": ["r"], "train_sizes": [10], "seeds": [0, 1]}
+    both = {**line, "seeds": [2], "analyses": ["stability", "predictor"]}
+    lines = {"runs": [{**line, "analyses": ["stability"]}, {**line, "seeds": [1, 1], "analyses": ["predictor"]}, both]}
+    seeds = {name: [run["seed"] for run in runs_with(lines, name)] for name in ("stability", "predictor")}
+    assert seeds == {"stability": [0, 1, 2], "predictor": [1, 2]}
+    assert [run["seed"] for run in expand_runs(lines)] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(("change", "sentence"), BAD, ids=[sentence.split(":")[0] for _, sentence in BAD])
 def test_every_error_is_one_sentence_with_key_value_and_what_is_allowed(change: Change, sentence: str) -> None:
     configuration = minimal()
@@ -176,14 +308,34 @@ def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> No
         expected = {key: value["default"] for key, value in definitions[block]["properties"].items()}
         assert configuration[block] == expected
     assert set(configuration) == set(SCHEMA["properties"])
-    assert set(configuration["recipes"]["sgd"]) == set(definitions["recipe"]["properties"])
+    assert set(configuration["recipes"]["sgd"]) == set(RECIPE_KEYS.split(", "))
+    assert configuration["runs"][0]["analyses"] == ["stability", "predictor"]
     digits, pixels = configuration["datasets"]["digits"], configuration["datasets"]["pixels"]
-    assert digits == {"collection": "mnist_5k", "folder": None, "train": None, "validation": 500, "test": 1000, "seed": 0}
+    assert digits == {
+        "collection": "mnist_5k",
+        "enlarge": 1,
+        "folder": None,
+        "train": None,
+        "validation": 500,
+        "test": 1000,
+        "seed": 0,
+    }
     assert (pixels["size"], pixels["scale"], pixels["gap"], pixels["test"]) == (28, 14, 2, 2000)
     assert configuration["networks"] == {
-        "fc": {"architecture": "fully_connected", "width": 1.0, "depth": 2},
-        "vgg": {"architecture": "vgg11_bn", "width": 1.0},
+        "fc": {"architecture": "fully_connected", "weights": None, "width": 1.0, "depth": 2},
+        "vgg": {"architecture": "vgg11_bn", "weights": None, "width": 1.0},
     }
+
+
+def test_photographs_have_test_images_only_and_the_constants_of_pretrained_networks() -> None:
+    configuration = minimal()
+    put("datasets.photos", "{collection: photographs}")(configuration)
+    put("datasets.imagenet", "{collection: image_folder, folder: /data}")(configuration)
+    common = {"enlarge": 1, "seed": 0, "size": 224, "classes": 1000}
+    common |= {"mean": [0.485, 0.456, 0.406], "standard_deviation": [0.229, 0.224, 0.225]}
+    datasets = check(configuration)["datasets"]
+    assert datasets["photos"] == {"collection": "photographs", "test": 24, **common}
+    assert datasets["imagenet"] == {"collection": "image_folder", "folder": "/data", "test": 500, **common}
 
 
 def test_what_is_written_wins_over_the_defaults_and_completing_twice_changes_nothing() -> None:
@@ -228,11 +380,13 @@ def test_every_property_has_a_description_and_every_one_that_is_not_required_a_d
     count = 0
     for block, schema in blocks.items():
         described = {path.rsplit(".", 1)[1]: value for path, value in properties_of(schema, block) if "description" in value}
+        branches = [schema, schema.get("then", {}), *(part["then"] for part in schema.get("allOf", []))]
+        required = {name for branch in branches for name in branch.get("required", [])}
         for path, _ in properties_of(schema, block):
             name = path.rsplit(".", 1)[1]
             assert name in described, f"{path} has no description"
             assert described[name]["description"].endswith((".", ")")), path
-            assert "default" in described[name] or name in schema["required"], f"{path} has no default"
+            assert "default" in described[name] or name in required, f"{path} has no default"
             count += 1
     assert count > 45
 
@@ -268,7 +422,7 @@ def test_expand_runs_is_the_product_of_each_line_in_order_and_names_no_run_twice
     ],
 )
 def test_kept_epochs(epochs: int, kept: list[int] | None, expected: list[int]) -> None:
-    assert kept_epochs({"epochs": epochs, "kept_epochs": kept}) == expected
+    assert kept_epochs({"pretrained": False, "epochs": epochs, "kept_epochs": kept}) == expected
 
 
 def test_order_of_keys_in_the_file_does_not_matter() -> None:

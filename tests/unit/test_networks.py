@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from workflow_scripts.diffeo.networks import ARCHITECTURES, build_network
+from workflow_scripts.diffeo.networks import ARCHITECTURES, build_network, check_logits
 
 CIFAR = (3, 32, 32)
 PLAIN_VGG_CHANNELS = {"vgg11": 2752, "vgg13": 2944, "vgg16": 4224, "vgg19": 5504}
@@ -21,7 +21,9 @@ KNOWN_PARAMETERS = {  # published for CIFAR-10; VGGs with batch-norm and one lin
     "lenet": 62_006,
     "fully_connected": 3072 * 1024 + 1024 + 10 * 1024 + 10,
     "simple_cnn": 3 * 64 * 9 + 64 + 3 * (64 * 64 * 9 + 64) + 650,
+    "efficientnet_lite0": 4_652_008 - 990 * 1281,  # published with 1000 classes
 }
+OF_FIXED_WIDTH = {"efficientnet_lite0": {}, "torchvision": {"model": "resnet18"}}
 
 
 def build(architecture: str, shape: tuple[int, int, int] = (1, 28, 28), seed: int = 0, **options: float) -> nn.Module:
@@ -46,7 +48,9 @@ def test_vgg_without_batch_norm_lacks_two_parameters_a_channel(architecture: str
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 16, 16)])
 def test_logits_trace_and_no_operation_in_place(architecture: str, shape: tuple[int, int, int]) -> None:
-    network = build(architecture, shape, width=0.1).eval()
+    if architecture == "torchvision":
+        shape = (3, *shape[1:])
+    network = build(architecture, shape, **OF_FIXED_WIDTH.get(architecture, {"width": 0.1})).eval()
     images = torch.randn(2, *shape)
     logits = network(images)
     assert logits.shape == (2, 10)
@@ -74,6 +78,59 @@ def test_vgg_pooling_at_32_pixels_is_torchvisions() -> None:
     theirs.load_state_dict(ours.state_dict())
     images = torch.randn(2, *CIFAR)
     assert torch.equal(ours(images), theirs(images))
+
+
+@pytest.mark.parametrize(("size", "padded"), [(224, (0, 1, 0, 1)), (45, (1, 1, 1, 1))])
+def test_efficientnet_lite0_is_padded_for_the_size_of_the_images(size: int, padded: tuple[int, ...]) -> None:
+    from efficientnet_lite_pytorch import EfficientNet
+
+    ours = build("efficientnet_lite0", (3, size, size)).eval()
+    theirs = EfficientNet.from_name("efficientnet-lite0", num_classes=10, image_size=size).eval()
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.randn(1, 3, size, size)
+    assert ours._conv_stem.static_padding.padding == padded  # stride 2: one more at the end if the size is even
+    assert torch.equal(ours(images), theirs(images))
+
+
+@pytest.mark.parametrize("model", ["mobilenet_v3_small", "squeezenet1_1"])
+def test_a_classifier_of_torchvision_computes_what_it_does_there(model: str) -> None:
+    from torchvision import models
+
+    ours = build("torchvision", (3, 64, 64), model=model).eval()
+    theirs = models.get_model(model, num_classes=10).eval()
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    assert torch.equal(ours(images), theirs(images))
+    assert any(getattr(module, "inplace", False) for module in theirs.modules())
+    assert not any(getattr(module, "inplace", False) for module in ours.modules())
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "sentence"),
+    [
+        (
+            "resnet18",
+            (1, 32, 32),
+            r"does not take images of shape 1 x 32 x 32: .*to have 3 channels",
+        ),
+        ("alexnet", (3, 28, 28), r"does not take images of shape 3 x 28 x 28: .*Output size is too small"),
+        ("vit_b_32", (3, 32, 32), r"does not take images of shape 3 x 32 x 32: Wrong image height! Expected 224 but got 32!"),
+    ],
+)
+def test_images_that_a_classifier_cannot_take_are_named(model: str, shape: tuple[int, int, int], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        check_logits(build("torchvision", shape, model=model), shape, 10)
+
+
+def test_a_network_is_checked_to_give_one_logit_a_class_and_left_in_training_mode() -> None:
+    network = build("resnet18", CIFAR, width=0.1)
+    check_logits(network, CIFAR, 10)
+    assert all(module.training for module in network.modules())
+    assert network.bn1.num_batches_tracked == 0
+    with pytest.raises(ValueError, match=r"3 x 32 x 32 to an array of shape \(1, 10\), not to 7 logits"):
+        check_logits(network, CIFAR, 7)
+    with pytest.raises(ValueError, match=r"to an array of shape \(1, 3, 32, 32\)"):
+        check_logits(nn.Identity(), CIFAR, 10)
 
 
 def test_map_sizes() -> None:
@@ -132,6 +189,10 @@ def test_initialisation_conventions() -> None:
         ({"architecture": "fully_connected", "filter_size": 3}, CIFAR, ["filter_size", "depth"]),
         ({"architecture": "simple_cnn", "width": 0.001}, CIFAR, ["width 0.001", "simple_cnn"]),
         ({"architecture": "fully_connected", "depth": 0}, CIFAR, ["depth 0", "at least 1"]),
+        ({"architecture": "efficientnet_lite0", "width": 0.5}, CIFAR, ["width has no effect", "its keys are architecture"]),
+        ({"architecture": "torchvision", "model": "resnet18", "width": 1}, CIFAR, ["width has no effect", "architecture, model"]),
+        ({"architecture": "torchvision", "model": "resnet19"}, CIFAR, ["model 'resnet19'", "78", "resnet18", "resnet152"]),
+        ({"architecture": "torchvision", "model": "googlenet"}, CIFAR, ["model 'googlenet'", "alexnet"]),
         ({"architecture": "lenet"}, (1, 15, 15), ["15 x 15", "at least 16"]),
         ({"architecture": "simple_cnn", "depth": 6}, (1, 28, 28), ["28 x 28", "depth 6", "at least 32"]),
     ],

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.operations import ObservedNetwork
 
 
@@ -204,6 +205,87 @@ def test_only_input_logits_and_softmax_where_not_every_operation_is_wanted() -> 
     assert [operation.kind for operation in observed.operations] == ["input", "logits", "softmax"]
     for one, other in zip(record(observed, images), [every[0], every[-2], every[-1]], strict=True):
         assert torch.equal(one, other)
+
+
+class Undecided(nn.Module):
+    """What it does depends on what it computes, so that it has no fixed operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_out = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.read_out(x.flatten(1)) * (2 if x.sum() > 0 else 1)
+
+
+def test_outputs_can_be_observed_of_a_network_that_cannot_be_traced() -> None:
+    network, images = Undecided().eval(), torch.ones(2, 1, 2, 2)
+    logits = 2 * network.read_out(images.flatten(1)).detach()
+    observed = ObservedNetwork(network, every_operation=False)
+    assert observed.module is network
+    for one, other in zip(record(observed, images), [images, logits, logits.softmax(1)], strict=True):
+        assert torch.equal(one, other)
+    with pytest.raises(ValueError, match="of Undecided only the output can be observed, not every operation"):
+        ObservedNetwork(network)
+
+
+@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("channels", [1, 3])  # images of one channel are not copied into the order of channels last
+def test_an_operation_in_place_on_the_images_is_refused(every: bool, channels: int) -> None:
+    class Overwriting(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.relu_().flatten(1)
+
+    with pytest.raises(ValueError, match=r"overwrites (its input|the images); write it out of place"):
+        record(ObservedNetwork(Overwriting(), every_operation=every), torch.randn(2, channels, 3, 3))
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_a_first_module_in_place_leaves_the_images_as_they_are(every: bool) -> None:
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(4, 2))
+    images = -torch.ones(3, 1, 2, 2)
+    found = record(ObservedNetwork(network, every_operation=every), images)
+    assert torch.equal(images, -torch.ones(3, 1, 2, 2)) and torch.equal(found[0], images)
+    assert torch.equal(found[-2], network[2].bias.detach().expand(3, 2))
+
+
+def test_convolutions_that_pad_themselves_are_one_operation_each() -> None:
+    network = build_network({"architecture": "efficientnet_lite0"}, input_shape=(3, 32, 32), classes=5, seed=0)
+    network = with_random_statistics(network)
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    kept: dict[str, Tensor] = {}
+    names = {module: name for name, module in network.named_modules()}
+    for module in names:
+        module.register_forward_hook(lambda module, _, output: kept.update({names[module]: output.detach().clone()}))
+    with torch.no_grad():
+        logits = network(images)
+    for module in names:
+        module._forward_hooks.clear()
+    observed = ObservedNetwork(network)
+    found = record(observed, images)
+    kinds = [operation.kind for operation in observed.operations]
+    counts = {"convolution": 49, "batch_norm": 49, "activation": 33, "residual_sum": 9, "pool": 1}
+    assert {kind: kinds.count(kind) for kind in counts} == counts and len(kinds) == sum(counts.values()) + 3
+    assert [operation.name for operation in observed.operations[:5]] == [
+        "input", "_conv_stem", "_bn0", "_swish", "_blocks.0._depthwise_conv"]  # fmt: skip
+    compared = 0
+    for activation, operation in zip(found, observed.operations, strict=True):
+        if operation.kind in ("convolution", "batch_norm", "pool"):
+            torch.testing.assert_close(activation, kept[operation.name], rtol=1e-9, atol=1e-9)
+            compared += 1
+    assert compared == 99
+    torch.testing.assert_close(found[-2], logits, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_largest_activation_counts_what_is_not_observed_too(every: bool) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 5, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2)
+    ).eval()
+    observed = ObservedNetwork(network, every_operation=every)
+    assert observed.largest_activation(torch.zeros(1, 1, 8, 8)) == 5 * 64
+    assert observed.largest_activation(torch.zeros(1, 1, 20, 20)) == 5 * 400
+    assert not any(module._forward_hooks for module in observed.module.modules())
 
 
 def test_call_returns_the_logits() -> None:

@@ -1,14 +1,17 @@
-"""Architectures, each with a width factor; torchvision's definitions where they exist.
+"""Architectures, most with a width factor; torchvision's definitions where they exist.
 
-Every network maps (B, ch, h, w) images to (B, classes) logits, can be traced by `torch.fx`, and has no in-place operation.
+Every network maps (B, ch, h, w) images to (B, classes) logits, can be traced by `torch.fx` (in eval mode), and has no module
+that works in place.
 
 Initialisation: torchvision's for VGGs and ResNets (convolutions normal with the fan-out variance of He et al. 2015,
-biases 0, batch-norm 1 and 0), torch's defaults for everything else, all read-outs included.
+biases 0, batch-norm 1 and 0), what the package does for EfficientNet-lite0 and torchvision's classifiers, torch's defaults for
+everything else, all read-outs included.
 """
 
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,15 +28,16 @@ class Architecture(NamedTuple):
     """A builder `(input_shape, classes, scale, **options)` and the names of the options it takes."""
 
     builder: Callable[..., nn.Module]
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ("width",)
 
 
 def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
     """Build a network, in training mode on the CPU, its weights a function of `seed` alone.
 
     Args:
-        specification: `architecture` (a key of `ARCHITECTURES`), `width` (factor on the number of channels of every
-            layer, default 1), and for `fully_connected` `depth`, for `simple_cnn` `depth` and `filter_size`.
+        specification: `architecture` (a key of `ARCHITECTURES`), for most `width` (factor on the number of channels of every
+            layer, default 1), for `fully_connected` `depth`, for `simple_cnn` `depth` and `filter_size`, for `torchvision`
+            `model`.
         input_shape: channels, height and width of an image.
         classes: number of logits.
         seed: the run's seed; the weights use its stream "initialisation", the global random state is left alone.
@@ -46,14 +50,14 @@ def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, i
     if name not in ARCHITECTURES:
         raise ValueError(f"architecture {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}")
     architecture = ARCHITECTURES[name]
-    width = options.pop("width", 1.0)
     unknown = sorted(set(options) - set(architecture.options))
     if unknown:
-        allowed = ", ".join(("architecture", "width", *architecture.options))
+        allowed = ", ".join(("architecture", *architecture.options))
         raise ValueError(f"{unknown[0]} has no effect on architecture {name}; its keys are {allowed}")
-    for key, value in options.items():
-        if value < 1:
-            raise ValueError(f"{key} {value} is not allowed for architecture {name}; it must be at least 1")
+    width = options.pop("width", 1.0)
+    for key in ("depth", "filter_size"):
+        if options.get(key, 1) < 1:
+            raise ValueError(f"{key} {options[key]} is not allowed for architecture {name}; it must be at least 1")
 
     def scale(channels: int) -> int:
         scaled = round(channels * float(width))
@@ -64,6 +68,21 @@ def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, i
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(seed, "initialisation"))
         return architecture.builder(input_shape, classes, scale, **options)
+
+
+@torch.no_grad()
+def check_logits(network: nn.Module, input_shape: Shape, classes: int) -> None:
+    """Raise a ValueError unless `network`, just built, maps an image of `input_shape` to `classes` logits."""
+    image = " x ".join(map(str, input_shape))
+    network.eval()
+    try:
+        found = tuple(network(torch.zeros(1, *input_shape)).shape)
+    except (RuntimeError, ValueError, AssertionError) as error:  # what torch and torchvision raise for a shape
+        raise ValueError(f"the network does not take images of shape {image}: {str(error).splitlines()[0]}") from error
+    finally:
+        network.train()
+    if found != (1, classes):
+        raise ValueError(f"the network maps an image of shape {image} to an array of shape {found}, not to {classes} logits")
 
 
 def _require_size(name: str, input_shape: Shape, minimum: int) -> None:
@@ -169,21 +188,52 @@ def _resnet(input_shape: Shape, classes: int, scale: Scale, *, block: str, block
     return _in_torchvision_convention(nn.Sequential(parts))
 
 
+def _efficientnet_lite0(input_shape: Shape, classes: int, _: Scale) -> nn.Module:
+    """EfficientNet-lite0 of the package efficientnet_lite_pytorch, padded as for images of this size."""
+    from efficientnet_lite_pytorch import EfficientNet
+
+    channels, height, width = input_shape
+    options = {"in_channels": channels, "num_classes": classes, "image_size": (height, width)}
+    network: nn.Module = EfficientNet.from_name("efficientnet-lite0", **options)
+    return network
+
+
+def _torchvision(input_shape: Shape, classes: int, _: Scale, *, model: str) -> nn.Module:
+    """A classifier of torchvision as it is, for colour images of the size that it was made for.
+
+    Not googlenet and inception_v3: they normalise images once more when they carry their published weights, and have further
+    outputs while training.
+    """
+    from torchvision import models
+
+    known = sorted(set(models.list_models(module=models)) - {"googlenet", "inception_v3"})
+    if model not in known:
+        near = ", ".join(get_close_matches(model, known, cutoff=0))
+        raise ValueError(f"model {model!r} is none of torchvision's {len(known)} classifiers for use here; near it are {near}")
+    return not_in_place(models.get_model(model, weights=None, num_classes=classes))
+
+
 def _in_torchvision_convention(network: nn.Module) -> nn.Module:
-    """Initialise convolutions as torchvision does (batch-norm starts at 1 and 0 anyway); no ReLU in place."""
+    """Initialise convolutions as torchvision does (batch-norm starts at 1 and 0 anyway); no module in place."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.ReLU):
-            module.inplace = False
+    return not_in_place(network)
+
+
+def not_in_place(network: nn.Module) -> nn.Module:
+    """Make modules such as ReLUs keep their input."""
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]
     return network
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "fully_connected": Architecture(_fully_connected, ("depth",)),
-    "simple_cnn": Architecture(_simple_cnn, ("depth", "filter_size")),
+    "fully_connected": Architecture(_fully_connected, ("width", "depth")),
+    "simple_cnn": Architecture(_simple_cnn, ("width", "depth", "filter_size")),
     "lenet": Architecture(_lenet),
     **{
         f"vgg{depth}{suffix}": Architecture(partial(_vgg, layers=layers, batch_norm=bool(suffix)))
@@ -193,4 +243,6 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "resnet18": Architecture(partial(_resnet, block="BasicBlock", blocks=(2, 2, 2, 2))),
     "resnet34": Architecture(partial(_resnet, block="BasicBlock", blocks=(3, 4, 6, 3))),
     "resnet50": Architecture(partial(_resnet, block="Bottleneck", blocks=(3, 4, 6, 3))),
+    "efficientnet_lite0": Architecture(_efficientnet_lite0, ()),
+    "torchvision": Architecture(_torchvision, ("model",)),
 }

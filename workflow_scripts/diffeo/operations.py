@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from workflow_scripts.diffeo.networks import not_in_place
+
 Observer = Callable[[int, Tensor], None]
 
 MODULE_OPERATIONS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], str], ...] = (
@@ -43,37 +45,99 @@ class ObservedNetwork:
     work out of place first, because they would overwrite the activation of the operation before them.
 
     Args:
-        network: a module that `torch.fx` can trace (every network of `networks.py` is one). It is changed: its modules
-            no longer work in place.
-        every_operation: observe all operations, or only the input, the logits and the softmax.
+        network: a module in the mode (eval) in which it is to be observed. It is changed: its modules no longer work in place.
+        every_operation: observe all operations, for which `torch.fx` must be able to trace the network (every one of
+            `networks.py` can be traced); or only the input, the logits and the softmax, for which it runs as it is.
 
     Attributes:
-        module: the traced network; it shares parameters and buffers with `network`.
+        module: the traced network, which shares parameters and buffers with `network`; or `network` itself.
         operations: name and kind of every observed operation.
+
+    Raises:
+        ValueError: every operation is wanted of a network that cannot be traced.
     """
 
     def __init__(self, network: nn.Module, *, every_operation: bool = True) -> None:
-        self.module = out_of_place(fx.symbolic_trace(network)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        nodes = list(self.module.graph.nodes)
-        logits = nodes[-1].args[0]  # what the last node, the output, returns
-        named = [(node, operation_of(node, self.module)) for node in nodes if node is not logits]
-        found = [(node, named) for node, named in named if named and (every_operation or named.kind == "input")]
-        self._index = {node: index for index, (node, _) in enumerate(found)} | {logits: len(found)}
-        self.operations = [operation for _, operation in found]
+        self.module = not_in_place(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.operations = [Operation("input", "input")]
+        self._index: dict[fx.Node, int] = {}  # empty: not traced
+        if every_operation:
+            self.module = graph = trace(network)
+            nodes = list(graph.graph.nodes)
+            logits = nodes[-1].args[0]  # what the last node, the output, returns
+            named = ((node, operation_of(node, graph)) for node in nodes if node is not logits)
+            found = [(node, operation) for node, operation in named if operation]
+            self._index = {node: index for index, (node, _) in enumerate(found)} | {logits: len(found)}
+            self.operations = [operation for _, operation in found]
         self.operations += [Operation("logits", "logits"), Operation("softmax", "softmax")]
 
     def __call__(self, images: Tensor, observe: Observer) -> Tensor:
-        """Return the logits (B, classes) of `images` (B, ch, n, n); call `observe(index, activation)` at each operation."""
+        """Return the logits (B, classes) of `images` (B, ch, n, n); call `observe(index, activation)` at each operation.
+
+        Raises:
+            ValueError: the network overwrites the input of an operation, or its images.
+        """
         images = images.contiguous(memory_format=torch.channels_last)  # halves the time of convolutions on CPUs
-        logits: Tensor = _Interpreter(self.module, self._index, observe).run(images)
+        logits = self._run_traced(images, observe) if self._index else self._run_untraced(images, observe)
         observe(len(self.operations) - 1, torch.softmax(logits, dim=1))
         return logits
+
+    @torch.no_grad()
+    def largest_activation(self, image: Tensor) -> int:
+        """Numbers in the largest output of any module for one image (1, ch, n, n), observed or not: what memory is needed for."""
+        sizes: list[int] = [image.numel()]
+
+        def record(_: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                sizes.append(output.numel())
+
+        hooks = [module.register_forward_hook(record) for module in self.module.modules()]
+        try:
+            self(image, lambda index, activation: None)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return max(sizes)
+
+    def _run_traced(self, images: Tensor, observe: Observer) -> Tensor:
+        """Observe everything but the softmax."""
+        logits: Tensor = _Interpreter(self.module, self._index, observe).run(images)
+        return logits
+
+    def _run_untraced(self, images: Tensor, observe: Observer) -> Tensor:
+        """Observe the input and the logits."""
+        observe(0, images)
+        version = images._version
+        logits: Tensor = self.module(images)
+        if images._version != version:
+            raise ValueError("the first operation of the network overwrites the images; write it out of place")
+        observe(1, logits)
+        return logits
+
+
+class _Tracer(fx.Tracer):
+    """Takes modules whose kind is known as one step each, also where another package derived them from torch's."""
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return kind_of(module) is not None or super().is_leaf_module(module, name)
+
+
+def trace(network: nn.Module) -> fx.GraphModule:
+    """The steps of a network as a graph without operations in place.
+
+    Raises:
+        ValueError: the network decides by what it computes, so that it has no fixed steps.
+    """
+    try:
+        return out_of_place(fx.GraphModule(network, _Tracer().trace(network)))
+    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
+        raise ValueError(f"of {type(network).__name__} only the output can be observed, not every operation: {error}") from error
 
 
 class _Interpreter(fx.Interpreter):
     """Run a graph node by node, freeing each activation after its last use, and report the observed nodes."""
 
-    def __init__(self, graph: fx.GraphModule, index: dict[fx.Node, int], observe: Observer) -> None:
+    def __init__(self, graph: nn.Module, index: dict[fx.Node, int], observe: Observer) -> None:
         super().__init__(graph)
         self._observed, self._observe = index, observe
 
@@ -89,13 +153,10 @@ class _Interpreter(fx.Interpreter):
 
 
 def out_of_place(graph: fx.GraphModule) -> fx.GraphModule:
-    """Replace in-place modules, functions (`relu(inplace=True)`) and operators (`+=`) by ones that keep their input.
+    """Replace in-place functions (`relu(inplace=True)`) and operators (`+=`) by ones that keep their input.
 
     Others (`x.relu_()`) stay and raise a ValueError when the network runs.
     """
-    for module in graph.modules():
-        if hasattr(module, "inplace"):
-            module.inplace = False  # type: ignore[assignment]
     for node in graph.graph.nodes:
         if node.kwargs.get("inplace"):
             node.kwargs = {**node.kwargs, "inplace": False}
@@ -111,11 +172,16 @@ def operation_of(node: fx.Node, graph: fx.GraphModule) -> Operation | None:
         return Operation("input", "input")
     if node.op == "call_module":
         module = graph.get_submodule(str(node.target))
-        kind = next((kind for types, kind in MODULE_OPERATIONS if isinstance(module, types)), None)
+        kind = kind_of(module)
         return Operation(repeated_name(node), kind) if kind else None
     if node.op == "call_function" and node.target in FUNCTION_OPERATIONS:
         return Operation(repeated_name(node), FUNCTION_OPERATIONS[node.target])
     return None
+
+
+def kind_of(module: nn.Module) -> str | None:
+    """Kind of the operation that a module is, if it is one."""
+    return next((kind for types, kind in MODULE_OPERATIONS if isinstance(module, types)), None)
 
 
 def repeated_name(node: fx.Node) -> str:

@@ -13,6 +13,9 @@ from jsonschema.exceptions import best_match
 RUN_KEYS = {"dataset": "datasets", "network": "networks", "recipe": "recipes", "train_size": "train_sizes", "seed": "seeds"}
 TRAINING_PART = {"fashion_mnist": 60000, "mnist": 60000, "mnist_5k": 5000, "cifar10": 50000, "svhn": 73257}
 TEST_PART = {"fashion_mnist": 10000, "mnist": 10000, "mnist_5k": 0, "cifar10": 10000, "svhn": 26032}
+UNTRAINED_COLLECTIONS = ("photographs", "image_folder")  # test images only
+PACKAGED_WEIGHTS = ("efficientnet_lite0",)  # architectures whose weights a package ships
+IMPORTED_EPOCH = 1  # of the only checkpoint of a pretrained network: epoch 0 is an initialisation everywhere
 
 
 Validator = validators.extend(  # type: ignore[no-untyped-call]
@@ -81,8 +84,10 @@ def explain(error: ValidationError) -> str:
             return f"{key}: the name {value!r} is not allowed; use letters, digits, '-' and '_', a letter or digit first"
         case "uniqueItems":
             return f"{key}: {value!r} names something twice; every entry must be different"
-        case "minItems" | "minProperties":
+        case "minItems" | "minProperties" if not value:
             return f"{key}: {value!r} is empty; at least {allowed} is needed"
+        case "minItems" | "maxItems":
+            return f"{key}: {value!r} is not allowed; it must have {allowed} entries"
     bounds = {"minimum": "at least", "exclusiveMinimum": "greater than", "maximum": "at most", "exclusiveMaximum": "less than"}
     return f"{key}: {value!r} is not allowed; it must be {bounds.get(str(error.validator), error.validator)} {allowed}"
 
@@ -118,13 +123,9 @@ def check_references(configuration: Mapping[str, Any]) -> None:
         ConfigurationError: for the first contradiction.
     """
     for number, line in enumerate(configuration["runs"]):
-        for plural in ("datasets", "networks", "recipes"):
-            for name in line[plural]:
-                must_be_one_of(f"runs.{number}.{plural}", name, configuration[plural])
-        for name in line["datasets"]:
-            check_sizes(f"runs.{number}.train_sizes", name, configuration, max(line["train_sizes"]))
+        check_line(f"runs.{number}", line, configuration)
     for name, recipe in configuration["recipes"].items():
-        kept = recipe["kept_epochs"]
+        kept = recipe.get("kept_epochs")
         if kept and max(kept) > recipe["epochs"]:
             allowed = f"it must be at most epochs ({recipe['epochs']})"
             raise ConfigurationError(f"recipes.{name}.kept_epochs: {max(kept)} is not allowed; {allowed}")
@@ -137,20 +138,48 @@ def check_references(configuration: Mapping[str, Any]) -> None:
         must_be_one_of("stability.cutoff", stability["cutoff"], deformations["cutoffs"])
 
 
-def check_sizes(key: str, name: str, configuration: Mapping[str, Any], train_size: int) -> None:
-    """Check that a data set has as many training and test images as its runs ask for."""
-    dataset = configuration["datasets"][name]
-    training, test = available_images(dataset)
+def check_line(key: str, line: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:
+    """Check that what a line of `runs` names exists, and that its recipes have the weights or the images that they need."""
+    for plural in ("datasets", "networks", "recipes"):
+        for name in line[plural]:
+            must_be_one_of(f"{key}.{plural}", name, configuration[plural])
+    pretrained = [name for name in line["recipes"] if configuration["recipes"][name]["pretrained"]]
+    others = [name for name in line["recipes"] if name not in pretrained]
+    for name in line["networks"] if pretrained else []:
+        check_weights(name, configuration["networks"][name], pretrained[0])
+    for name in line["datasets"]:
+        if others and configuration["datasets"][name]["collection"] in UNTRAINED_COLLECTIONS:
+            needed = f"data set {name!r} has no training images and needs a pretrained recipe"
+            raise ConfigurationError(f"{key}.recipes: {others[0]!r} is not allowed; {needed}")
+        check_sizes(key, name, configuration, max(line["train_sizes"]) if others else 0, "stability" in line["analyses"])
+
+
+def check_weights(name: str, network: Mapping[str, Any], recipe: str) -> None:
+    """Check that the weights of a network that the pretrained `recipe` imports are there, or shipped by a package."""
+    weights = network["weights"]
+    if weights is None and network["architecture"] in PACKAGED_WEIGHTS:
+        return
+    if weights is None or not Path(weights).expanduser().is_file():
+        needed = f"the pretrained recipe {recipe!r} needs one with a state dict"
+        raise ConfigurationError(f"networks.{name}.weights: {weights!r} is not a file; {needed}")
+
+
+def check_sizes(key: str, name: str, configuration: Mapping[str, Any], train_size: int, probed: bool) -> None:
+    """Check that a data set has as many training images, and test images if it is `probed`, as its runs ask for."""
+    training, test = available_images(configuration["datasets"][name])
     if train_size > training:
-        raise ConfigurationError(f"{key}: {train_size} is more than the {training} training images of data set {name!r}")
+        allowed = f"{train_size} is more than the {training} training images of data set {name!r}"
+        raise ConfigurationError(f"{key}.train_sizes: {allowed}")
     images = configuration["probe"]["images"]
-    if images > test:
+    if probed and images > test:
         raise ConfigurationError(f"probe.images: {images} is more than the {test} test images of data set {name!r}")
 
 
-def available_images(dataset: Mapping[str, Any]) -> tuple[int, int]:
-    """Training and test images that a data set will have."""
+def available_images(dataset: Mapping[str, Any]) -> tuple[int, float]:
+    """Training and test images that a data set will have; infinity where all are probed if there are fewer than asked for."""
     collection = dataset["collection"]
+    if collection in UNTRAINED_COLLECTIONS:
+        return 0, math.inf
     if collection == "scale_detection":
         return dataset["train"], dataset["test"]
     test = dataset["test"] if dataset["test"] is not None else TEST_PART[collection]
@@ -177,13 +206,28 @@ def expand_runs(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list({tuple(run.values()): run for run in lines}.values())
 
 
+def runs_with(configuration: Mapping[str, Any], analysis: str) -> list[dict[str, Any]]:
+    """List every run for which some line names the analysis (`stability`, `predictor`), each once."""
+    return expand_runs({"runs": [line for line in configuration["runs"] if analysis in line["analyses"]]})
+
+
 def products(line: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """All combinations of the lists of one line of `runs`."""
     return product(*(line[plural] for plural in RUN_KEYS.values()))
 
 
+def is_training(recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe trains: it neither imports weights nor stops at the initialisation."""
+    return not recipe["pretrained"] and recipe["epochs"] > 0
+
+
 def kept_epochs(recipe: Mapping[str, Any]) -> list[int]:
-    """Epochs whose checkpoints are kept: as configured, or 0, the powers of 2 and the last; 0 and the last always."""
+    """Epochs whose checkpoints are kept: as configured, or 0, the powers of 2 and the last; 0 and the last always.
+
+    A pretrained recipe has one checkpoint only.
+    """
+    if recipe["pretrained"]:
+        return [IMPORTED_EPOCH]
     last = recipe["epochs"]
     chosen = recipe["kept_epochs"]
     powers = [2**power for power in range(last.bit_length())]
