@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
 
-from workflow_scripts.diffeo.batch_norm import calibrate_batch_norm, use_batch_statistics
+from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.operations import ObservedNetwork
-from workflow_scripts.diffeo.perturbations import Diffeo, Noise, Perturbation, noise_radii, reference_name
+from workflow_scripts.diffeo.perturbations import Diffeo, Noise, Perturbation, for_all, noise_radii, reference_name
 from workflow_scripts.diffeo.stability import Sweep, images_per_batch, stability_sweep
 from workflow_scripts.diffeo.variables import described, variable
 from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import read_dataset, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, read_dataset, with_run_dimensions, write_dataset
 from workflow_scripts.support.tensors import load_probe, prepare_torch
 
 
@@ -63,26 +62,16 @@ def make_perturbations(
 ) -> dict[str, Perturbation]:
     """Deformations and noise for every interpolation, by name, in the order of their names."""
     temperatures = torch.tensor(calibrated.temperature.values, device=device)
+    roots = for_all(temperatures.sqrt(), calibrated.sizes["sample"], calibrated.sizes["draw"])
     found: dict[str, Perturbation] = {}
     for interpolation in calibrated.interpolation.values.tolist():
         norms = torch.tensor(calibrated.displacement_norm.sel(interpolation=interpolation).values, device=device)
         radii = noise_radii(norms.double(), settings["noise_norm"])
         found[f"diffeo_{interpolation}"] = Diffeo(
-            interpolation, temperatures, ensemble["seed"], settings["cutoff"], ensemble["mode_rule"]
+            roots, interpolation, ensemble["seed"], settings["cutoff"], ensemble["mode_rule"]
         )
-        found[f"noise_{interpolation}"] = Noise(interpolation, radii, ensemble["seed"])
+        found[f"noise_{interpolation}"] = Noise(radii, interpolation, ensemble["seed"])
     return dict(sorted(found.items()))
-
-
-def prepare_batch_norm(network: nn.Module, images: Tensor, epoch: int, at_initialisation: str) -> bool:
-    """Put the network in the mode in which it is measured; whether all images must then be in one batch."""
-    if epoch > 0:
-        network.eval()
-    elif at_initialisation == "calibrated":
-        calibrate_batch_norm(network, images)
-    else:
-        use_batch_statistics(network)
-    return epoch == 0 and at_initialisation == "batch"
 
 
 def radius_of(perturbations: dict[str, Perturbation], calibrated: xr.Dataset) -> xr.DataArray:
@@ -111,9 +100,9 @@ def as_dataset(sweep: Sweep, perturbations: dict[str, Perturbation]) -> xr.Datas
         {
             "squared_distance": variable((*cell[:2], "layer", *cell[2:4]), sweep.squared_distance.float(), distance, squared),
             "squared_deviation": variable(("reference", "layer", "sample"), sweep.squared_deviation, deviation, squared),
-            "logits": variable(cell, sweep.logits.float(), "logits of the moved image"),
+            "logits": variable(cell, sweep.read_out.float(), "logits of the moved image"),
             "reference_logits": variable(
-                ("reference", "sample", "class"), sweep.reference_logits.float(), "logits of the reference image"
+                ("reference", "sample", "class"), sweep.reference_read_out.float(), "logits of the reference image"
             ),
         },
         coords={
@@ -124,11 +113,6 @@ def as_dataset(sweep: Sweep, perturbations: dict[str, Perturbation]) -> xr.Datas
             "reference": references,
         },
     ).pipe(numbered)
-
-
-def numbered(dataset: xr.Dataset) -> xr.Dataset:
-    """Number the positions along every dimension without labels, so that files of different sizes can be combined."""
-    return dataset.assign_coords({name: np.arange(size) for name, size in dataset.sizes.items() if name not in dataset.coords})
 
 
 def layer_coordinates(observed: ObservedNetwork) -> dict[str, tuple[tuple[str, str], Any]]:

@@ -12,12 +12,22 @@ from workflow_scripts.diffeo.deformation import displacement_field, unit_coeffic
 from workflow_scripts.diffeo.interpolation import smooth, warp
 from workflow_scripts.diffeo.noise import isotropic_direction
 from workflow_scripts.diffeo.operations import ObservedNetwork
-from workflow_scripts.diffeo.perturbations import Diffeo, Noise, Perturbation, Probe, noise_radii, reference_name
+from workflow_scripts.diffeo.perturbations import (
+    Diffeo,
+    Noise,
+    Perturbation,
+    Probe,
+    Segment,
+    Towards,
+    for_all,
+    noise_radii,
+    reference_name,
+)
 from workflow_scripts.diffeo.stability import Sweep, flat, images_per_batch, squared_norm, stability_sweep
 
 SEED, CUTOFF, SIZE, COUNT, DRAWS = 3, 3, 16, 9, 2
 TEMPERATURES = torch.tensor([5e-3, 2e-2, 4e-2], dtype=torch.float64)
-FIELDS = ("squared_distance", "squared_deviation", "logits", "reference_logits")
+FIELDS = ("squared_distance", "squared_deviation", "read_out", "reference_read_out")
 DIFFEO, NOISE = 0, 1
 
 
@@ -52,8 +62,8 @@ def make_perturbations(
     means = []
     for interpolation in interpolations:
         norms = displacement_norm(images, interpolation, draws, temperatures)
-        found.append(Diffeo(interpolation, temperatures, SEED, CUTOFF, "disc"))
-        found.append(Noise(interpolation, noise_radii(norms, noise_norm), SEED))
+        found.append(Diffeo(for_all(temperatures.sqrt(), len(images), draws), interpolation, SEED, CUTOFF, "disc"))
+        found.append(Noise(noise_radii(norms, noise_norm), interpolation, SEED))
         means += [norms.mean(dim=(1, 2))] * 2
     return found, torch.stack(means)
 
@@ -207,7 +217,7 @@ class Shells:
 
     def __init__(self, images: Tensor, norms: Tensor, draws: int) -> None:
         self.means = norms[None]
-        self.perturbations: list[Perturbation] = [Noise("bilinear", norms[:, None, None].expand(-1, len(images), draws), SEED)]
+        self.perturbations: list[Perturbation] = [Noise(for_all(norms, len(images), draws), "bilinear", SEED)]
 
     def sweep(self, network: nn.Module, images: Tensor, draws: int) -> Sweep:
         observed = ObservedNetwork(network, every_operation=False)
@@ -231,6 +241,25 @@ def test_linear_network_has_g_over_r2_constant_and_equal_to_its_closed_form() ->
     error = samples.std() / math.sqrt(len(samples))
     assert error / closed_form < 0.03
     assert abs(ratio[-1] - closed_form) < 5 * error
+
+
+def test_isometry_moves_by_r_in_every_direction_and_by_lambda_of_the_way() -> None:
+    """For the identity G' = G = r²/Delta, and Lambda = λ², of each image alone."""
+    images = probe()
+    radii, fractions = torch.tensor([0.1, 1.0, 7.0], dtype=torch.float64), torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
+    moved: list[Perturbation] = [
+        Noise(for_all(radii, COUNT, DRAWS), "bilinear", SEED),
+        Towards(for_all(radii, COUNT, DRAWS), SEED, images),
+        Segment(for_all(fractions, COUNT, DRAWS), SEED, images),
+    ]
+    observed = ObservedNetwork(nn.Sequential(nn.Flatten()), every_operation=False)
+    norms = torch.full((3, 3), torch.inf)
+    sweep = stability_sweep(observed, images, moved, norms, draws=DRAWS, batch_size=4, precision="float64")
+    squares = sweep.squared_distance[:, :, 1]
+    expected = (radii**2)[:, None, None].expand(3, COUNT, DRAWS)
+    torch.testing.assert_close(squares[0], expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(squares[1], expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(squares[2], fractions[:, None, None] ** 2 * squares[2, -1], rtol=1e-12, atol=0)
 
 
 def test_relu_network_has_g_over_r2_flat_below_its_first_kink() -> None:
@@ -266,25 +295,63 @@ def test_squared_deviation_gives_the_mean_over_all_distinct_pairs() -> None:
 
 def test_auto_takes_float64_only_below_the_small_radius() -> None:
     images = probe()
-    seen: list[tuple[int, torch.dtype]] = []
+    seen: list[tuple[float, torch.dtype]] = []
 
     class Spy(Noise):
-        def move(self, probe: Probe, direction: Tensor, draw: int, strength: int) -> Tensor:
-            seen.append((strength, probe.images.dtype))
-            return super().move(probe, direction, draw, strength)
+        def move(self, probe: Probe, direction: Tensor, amount: Tensor) -> Tensor:
+            seen.append((float(amount[0] / limit), probe.images.dtype))
+            return super().move(probe, direction, amount)
 
     limit = 1e-2 / 55 * images.double().flatten(1).norm(dim=1).mean()
-    norms = limit * torch.tensor([0.5, 0.999, 1.001, 2.0], dtype=torch.float64)
-    spy: list[Perturbation] = [Spy("bilinear", norms[:, None, None].expand(4, len(images), 1), SEED)]
+    relative = [0.5, 0.75, 1.25, 2.0]
+    norms = limit * torch.tensor(relative, dtype=torch.float64)
+    spy: list[Perturbation] = [Spy(for_all(norms, len(images), 1), "bilinear", SEED)]
     observed = ObservedNetwork(narrow_resnet())
     sweep = stability_sweep(observed, images, spy, norms[None], draws=1, batch_size=len(images))
-    assert set(seen) == {(0, torch.float64), (1, torch.float64), (2, torch.float32), (3, torch.float32)}
+    assert {round(amount, 6): kind for amount, kind in seen} == dict(
+        zip(relative, [torch.float64, torch.float64, torch.float32, torch.float32], strict=True)
+    )
     assert next(observed.module.parameters()).dtype == torch.float32
     exact = stability_sweep(observed, images, spy, norms[None], draws=1, batch_size=len(images), precision="float64")
     for strength, tolerance in ((0, 1e-12), (1, 1e-12), (2, 0.1), (3, 0.1)):
         error = (sweep.squared_distance[0, strength] / exact.squared_distance[0, strength] - 1).abs().max()
         assert error < tolerance
         assert (error > 1e-9) == (strength >= 2)
+
+
+def test_no_motion_needs_no_float64() -> None:
+    images = probe()
+    kinds: list[torch.dtype] = []
+
+    class Spy(Noise):
+        def move(self, probe: Probe, direction: Tensor, amount: Tensor) -> Tensor:
+            kinds.append(probe.images.dtype)
+            return super().move(probe, direction, amount)
+
+    spy: list[Perturbation] = [Spy(for_all(torch.zeros(1), len(images), 1), "bilinear", SEED)]
+    observed = ObservedNetwork(narrow_resnet())
+    sweep = stability_sweep(observed, images, spy, torch.zeros(1, 1), draws=1, batch_size=4)
+    assert set(kinds) == {torch.float32}
+    assert not sweep.squared_distance.any()
+
+
+def test_read_out_sees_the_logits_of_the_moved_and_of_the_reference_images() -> None:
+    images = probe()
+    perturbations, means = make_perturbations(images, "mean", ("bilinear", "gaussian"))
+
+    def read_out(logits: Tensor, reference: Tensor, index: Tensor) -> Tensor:
+        return torch.stack((logits[:, 1], reference[:, 2], index.to(logits.dtype)), dim=1)
+
+    options = {"draws": DRAWS, "batch_size": 4}
+    all_of_them = stability_sweep(ObservedNetwork(narrow_resnet()), images, perturbations, means, **options)
+    some = stability_sweep(ObservedNetwork(narrow_resnet()), images, perturbations, means, read_out=read_out, **options)
+    assert some.read_out.shape == (4, 3, COUNT, DRAWS, 3)
+    assert torch.equal(some.read_out[..., 0], all_of_them.read_out[..., 1])
+    for row, reference in enumerate((0, 0, 1, 1)):  # diffeo and noise of bilinear, then of gaussian
+        expected = all_of_them.reference_read_out[reference, :, 2][:, None].expand(-1, DRAWS)
+        assert torch.equal(some.read_out[row, 1, ..., 1], expected)
+    assert torch.equal(some.read_out[0, 0, :, 1, 2], torch.arange(COUNT).double())
+    assert torch.equal(some.reference_read_out[..., 0], all_of_them.reference_read_out[..., 1])
 
 
 def test_gaussian_interpolation_compares_with_smoothed_images_and_adds_noise_to_them() -> None:
@@ -294,12 +361,12 @@ def test_gaussian_interpolation_compares_with_smoothed_images_and_adds_noise_to_
     sweep = stability_sweep(observed, images, perturbations, means, draws=1, batch_size=4, precision="float64")
     blurred = smooth(images.double(), "gaussian").flatten(1)
     assert (blurred - images.flatten(1)).norm(dim=1).min() > 0.1
-    torch.testing.assert_close(sweep.reference_logits[0], images.double().flatten(1), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(sweep.reference_logits[1], blurred, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sweep.reference_read_out[0], images.double().flatten(1), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sweep.reference_read_out[1], blurred, rtol=1e-12, atol=1e-12)
     direction = isotropic_direction(SEED, torch.arange(len(images)), 0, images.shape[1:]).flatten(1)
     for strength in range(3):
         torch.testing.assert_close(
-            sweep.logits[3, strength, :, 0], blurred + means[3, strength] * direction, rtol=1e-10, atol=1e-10
+            sweep.read_out[3, strength, :, 0], blurred + means[3, strength] * direction, rtol=1e-10, atol=1e-10
         )
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from torch import nn
 
 from workflow_scripts.diffeo.operations import ObservedNetwork
-from workflow_scripts.diffeo.perturbations import Diffeo, Noise
+from workflow_scripts.diffeo.perturbations import Diffeo, Noise, for_all
 from workflow_scripts.diffeo.stability import Sweep
 from workflow_scripts.diffeo.statistics import mean, median, relative_stability, softmax
 from workflow_scripts.diffeo.variables import variable
@@ -34,17 +34,17 @@ def make_sweep(layers: int, seed: int = 0) -> Sweep:
     return Sweep(
         squared_distance=positive(4, STRENGTHS, layers, SAMPLES, DRAWS),
         squared_deviation=positive(2, layers, SAMPLES),
-        logits=positive(4, STRENGTHS, SAMPLES, DRAWS, CLASSES),
-        reference_logits=positive(2, SAMPLES, CLASSES),
+        read_out=positive(4, STRENGTHS, SAMPLES, DRAWS, CLASSES),
+        reference_read_out=positive(2, SAMPLES, CLASSES),
     )
 
 
 def make_file(path: Path, module: nn.Module = DEEP, numbers: int = 0, **labels: str | int) -> xr.Dataset:
     """A stability file as `measure_stability` writes it, read back."""
     observed = ObservedNetwork(module)
-    temperatures = torch.ones(STRENGTHS)
-    perturbations = {f"diffeo_{name}": Diffeo(name, temperatures, 0, 3, "disc") for name in INTERPOLATIONS}
-    perturbations |= {f"noise_{name}": Noise(name, torch.ones(STRENGTHS, SAMPLES, DRAWS), 0) for name in INTERPOLATIONS}
+    amounts = for_all(torch.ones(STRENGTHS), SAMPLES, DRAWS)
+    perturbations = {f"diffeo_{name}": Diffeo(amounts, name, 0, 3, "disc") for name in INTERPOLATIONS}
+    perturbations |= {f"noise_{name}": Noise(amounts, name, 0) for name in INTERPOLATIONS}
     dataset = as_dataset(make_sweep(len(observed.operations), numbers), perturbations)
     dataset["displacement"] = variable(("strength",), np.arange(STRENGTHS) + 0.5, "displacement", "pixel")
     dataset = with_run_dimensions(dataset, LABELS | labels).assign_coords(layer_coordinates(observed))
@@ -142,9 +142,10 @@ def test_coordinate_medians_equal_a_slow_loop(stability: xr.Dataset, output: str
                 for coordinate in range(CLASSES):
                     squares = []
                     for sample in range(SAMPLES):
-                        reference = function(sweep.reference_logits[row, sample])[coordinate]
+                        reference = function(sweep.reference_read_out[row, sample])[coordinate]
                         changes = [
-                            function(sweep.logits[moved, strength, sample, draw])[coordinate] - reference for draw in range(DRAWS)
+                            function(sweep.read_out[moved, strength, sample, draw])[coordinate] - reference
+                            for draw in range(DRAWS)
                         ]
                         squares.append(sum(change.item() ** 2 for change in changes) / DRAWS)
                     total[kind] += sorted(squares)[SAMPLES // 2]

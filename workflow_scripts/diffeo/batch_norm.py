@@ -37,3 +37,22 @@ def use_batch_statistics(network: nn.Module) -> None:
     network.eval()
     for layer in batch_norm_layers(network):
         layer.train()
+
+
+def prepare_batch_norm(network: nn.Module, images: Tensor, epoch: int, at_initialisation: str = "calibrated") -> bool:
+    """Put a network in the mode in which it is measured; return whether all images must then be in one batch.
+
+    Args:
+        network: trained or, at epoch 0, untrained.
+        images: probe images (P, ch, n, n), normalised.
+        epoch: of the checkpoint.
+        at_initialisation: batch-norm of untrained networks, `calibrated` (statistics from the clean images) or `batch` (those of
+            each batch).
+    """
+    if epoch > 0:
+        network.eval()
+    elif at_initialisation == "calibrated":
+        calibrate_batch_norm(network, images)
+    else:
+        use_batch_statistics(network)
+    return epoch == 0 and at_initialisation == "batch"

@@ -1,17 +1,19 @@
-"""Everything that moves an image, behind one interface: draw a direction once, apply it at any strength.
+"""Everything that moves an image, behind one interface: draw a direction once, move along it by any amount.
 
-To add a perturbation, add a class with the attributes and methods of `Perturbation` and name it where the sweep's list
-of perturbations is made.
+To add a perturbation, add a class with the attributes and methods of `Perturbation` and name it where the list of
+perturbations is made: in `measure_stability.py` or, with a word for the configuration, in `measure_predictor.py`.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from workflow_scripts.diffeo.deformation import displacement_field, unit_coefficients
 from workflow_scripts.diffeo.interpolation import warp
 from workflow_scripts.diffeo.noise import isotropic_direction
+from workflow_scripts.diffeo.randomness import uniform
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,12 @@ class Probe:
 
 
 class Perturbation(Protocol):
-    """A family of moved images; the direction is random, the strength ordered.
+    """A family of moved images; the direction is random, the amount of the motion ordered.
 
     Attributes:
         kind: `diffeo`, `noise`, ...
         interpolation: how images are resampled, and with that which reference belongs to them.
+        amounts: how far each image is moved at each strength, in the perturbation's own unit; (strength, image, draw).
     """
 
     @property
@@ -47,21 +50,26 @@ class Perturbation(Protocol):
         """How they are resampled."""
         ...
 
-    def direction(self, probe: Probe, draw: int) -> Tensor:
-        """Return what is random in a draw; the same for every strength."""
+    @property
+    def amounts(self) -> Tensor:
+        """How far they are moved."""
         ...
 
-    def move(self, probe: Probe, direction: Tensor, draw: int, strength: int) -> Tensor:
-        """Return the moved images (B, ch, n, n) at the strength of that index."""
+    def direction(self, probe: Probe, draw: int) -> Tensor:
+        """Return what is random in a draw; the same for every amount."""
+        ...
+
+    def move(self, probe: Probe, direction: Tensor, amount: Tensor) -> Tensor:
+        """Return the moved images (B, ch, n, n), each by its own amount (B,)."""
         ...
 
 
 @dataclass(frozen=True)
 class Diffeo:
-    """Smooth deformations of the maximum-entropy ensemble at given temperatures (`strength` indexes them)."""
+    """Smooth deformations of the maximum-entropy ensemble; amounts are roots √T of temperatures."""
 
+    amounts: Tensor
     interpolation: str
-    temperatures: Tensor
     seed: int
     cutoff: int
     mode_rule: str
@@ -72,18 +80,17 @@ class Diffeo:
         coefficients = unit_coefficients(self.seed, probe.index, draw, self.cutoff, self.mode_rule, probe.images.device)
         return displacement_field(coefficients, probe.images.shape[-1])
 
-    def move(self, probe: Probe, direction: Tensor, draw: int, strength: int) -> Tensor:
+    def move(self, probe: Probe, direction: Tensor, amount: Tensor) -> Tensor:
         """Deformed images τx."""
-        displacement = self.temperatures[strength].sqrt() * direction
-        return warp(probe.images, displacement.to(probe.images.dtype), self.interpolation)
+        return warp(probe.images, (per_image(amount) * direction).to(probe.images.dtype), self.interpolation)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Isotropic noise of given norms on the reference image; `radii` has shape (strength, image, draw)."""
+    """Isotropic noise on the reference image; amounts are norms r."""
 
+    amounts: Tensor
     interpolation: str
-    radii: Tensor
     seed: int
     kind: str = "noise"
 
@@ -91,10 +98,67 @@ class Noise:
         """Unit vectors with the shape of the images."""
         return isotropic_direction(self.seed, probe.index, draw, probe.images.shape[1:], probe.images.device)
 
-    def move(self, probe: Probe, direction: Tensor, draw: int, strength: int) -> Tensor:
-        """Noisy images x + η, |η| the radius of that image."""
-        radius = self.radii[strength, probe.index, draw].view(-1, 1, 1, 1)
-        return probe.reference + (radius * direction).to(probe.reference.dtype)
+    def move(self, probe: Probe, direction: Tensor, amount: Tensor) -> Tensor:
+        """Noisy images x + η, |η| = r."""
+        return probe.reference + (per_image(amount) * direction).to(probe.reference.dtype)
+
+
+@dataclass(frozen=True)
+class Towards:
+    """Steps of norm r towards another image z of the probe set: x + r (z − x)/|z − x| (slides: G')."""
+
+    amounts: Tensor
+    seed: int
+    images: Tensor
+    interpolation: str = "bilinear"
+    kind: str = "towards"
+
+    def direction(self, probe: Probe, draw: int) -> Tensor:
+        """Unit vectors with the shape of the images."""
+        towards = (other_images(self, probe, draw) - probe.images).double()
+        norm = towards.flatten(1).norm(dim=1)
+        return towards / per_image(norm.clamp(min=torch.finfo(norm.dtype).tiny))  # the same image twice: no way to go
+
+    def move(self, probe: Probe, direction: Tensor, amount: Tensor) -> Tensor:
+        """Images that are r closer to another one."""
+        return probe.reference + (per_image(amount) * direction).to(probe.reference.dtype)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The segment to another image z of the probe set: (1 − λ) x + λ z (slides: Λ, sign corrected); amounts are fractions λ."""
+
+    amounts: Tensor
+    seed: int
+    images: Tensor
+    interpolation: str = "bilinear"
+    kind: str = "segment"
+
+    def direction(self, probe: Probe, draw: int) -> Tensor:
+        """The other images."""
+        return other_images(self, probe, draw)
+
+    def move(self, probe: Probe, direction: Tensor, amount: Tensor) -> Tensor:
+        """Exactly x at λ = 0 and z at λ = 1."""
+        return torch.lerp(probe.reference, direction, per_image(amount).to(direction.dtype))
+
+
+def other_images(perturbation: Towards | Segment, probe: Probe, draw: int) -> Tensor:
+    """For each image of the probe another one of `perturbation.images` (P, ch, n, n), a function of (seed, image, draw, P)."""
+    count = len(perturbation.images)
+    fraction = uniform(perturbation.seed, "other image", probe.index, draw, 1)[:, 0]
+    other = (probe.index + 1 + (fraction * (count - 1)).long()) % count
+    return perturbation.images[other].to(probe.images.dtype)
+
+
+def per_image(amount: Tensor) -> Tensor:
+    """(B,) as (B, 1, 1, 1)."""
+    return amount.view(-1, 1, 1, 1)
+
+
+def for_all(amounts: Tensor, images: int, draws: int) -> Tensor:
+    """Amounts (strength,) as (strength, image, draw), the same for all images and draws; takes no memory."""
+    return amounts.view(-1, 1, 1).expand(-1, images, draws)
 
 
 def reference_name(interpolation: str) -> str:

@@ -72,6 +72,23 @@ def standard_normal(
     Raises ValueError if an index is negative or too large.
     Source: Philox4x32-10 with counter (element // 2, draw, image index, 0), then Box-Muller.
     """
+    first, second = _uniform_pairs(seed, purpose, image_index, draw, (elements + 1) // 2, device)
+    radius = first.log_().mul_(-2).sqrt_()
+    angle = second.mul_(2 * math.pi)
+    normal = torch.stack((angle.cos().mul_(radius), angle.sin_().mul_(radius)), dim=-1)
+    return normal.flatten(-2)[:, :elements]
+
+
+def uniform(seed: int, purpose: str, image_index: Tensor, draw: int | Tensor, elements: int) -> Tensor:
+    """Numbers uniform in the open interval (0, 1), with the arguments, shape and errors of `standard_normal`."""
+    pairs = _uniform_pairs(seed, purpose, image_index, draw, (elements + 1) // 2, None)
+    return torch.stack(pairs, dim=-1).flatten(-2)[:, :elements]
+
+
+def _uniform_pairs(
+    seed: int, purpose: str, image_index: Tensor, draw: int | Tensor, pairs: int, device: torch.device | str | None
+) -> tuple[Tensor, Tensor]:
+    """Two uniform numbers for each counter (pair, draw, image index, 0), each (B, pairs) float64."""
     device = image_index.device if device is None else device
     image = _words(image_index, "image_index", device)
     draws = _words(torch.as_tensor(draw), "draw", device)
@@ -79,15 +96,11 @@ def standard_normal(
         raise ValueError(
             f"image_index must have shape (B,) and draw none or the same one, not {tuple(image.shape)} and {tuple(draws.shape)}"
         )
-    pair = torch.arange((elements + 1) // 2, device=device)
+    pair = torch.arange(pairs, device=device)
     derived = derive_seed(seed, purpose)
-    image = image[:, None]
-    counter = (pair, draws[..., None], image, torch.zeros((), dtype=torch.int64, device=device))
+    counter = (pair, draws[..., None], image[:, None], torch.zeros((), dtype=torch.int64, device=device))
     words = philox(counter, (derived & WORD, derived >> 32))
-    radius = _uniform(words[0], words[1]).log_().mul_(-2).sqrt_()
-    angle = _uniform(words[2], words[3]).mul_(2 * math.pi)
-    normal = torch.stack((angle.cos().mul_(radius), angle.sin_().mul_(radius)), dim=-1)
-    return normal.flatten(-2)[:, :elements]
+    return _uniform(words[0], words[1]), _uniform(words[2], words[3])
 
 
 def _words(index: Tensor, name: str, device: torch.device | str) -> Tensor:

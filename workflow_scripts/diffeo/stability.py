@@ -23,14 +23,23 @@ class Sweep:
             (perturbation, strength, operation, image, draw).
         squared_deviation: |f_k(x) − mean over images of f_k|² of the reference images; (reference, operation, image).
             The mean squared distance of two different images is twice its sum over images / (P − 1).
-        logits: f(x'); (perturbation, strength, image, draw, class).
-        reference_logits: f(x); (reference, image, class).
+        read_out: what is kept of the logits of the moved images; (perturbation, strength, image, draw, quantity).
+        reference_read_out: the same of the reference images; (reference, image, quantity).
     """
 
     squared_distance: Tensor
     squared_deviation: Tensor
-    logits: Tensor
-    reference_logits: Tensor
+    read_out: Tensor
+    reference_read_out: Tensor
+
+
+ReadOut = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""What to keep of logits (B, classes), given those of the reference images and the index (B,) of the images: (B, quantities)."""
+
+
+def all_logits(logits: Tensor, reference_logits: Tensor, index: Tensor) -> Tensor:
+    """Keep every logit."""
+    return logits
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ def stability_sweep(
     draws: int,
     batch_size: int,
     precision: str = "auto",
+    read_out: ReadOut = all_logits,
     progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
 ) -> Sweep:
     """Move every image along every perturbation, strength and draw, and measure every operation in the same pass.
@@ -61,10 +71,11 @@ def stability_sweep(
         network: the observed network, on the device of `images`, in the mode in which it is to be measured.
         images: probe images (P, ch, n, n), normalised; P at least 2.
         perturbations: what moves the images; all have the same number of strengths.
-        radii: mean norm of each (perturbation, strength); decides the precision of `auto`.
+        radii: mean norm of each (perturbation, strength); decides the precision of `auto`. Where it is 0, float32 is exact.
         draws: directions per image.
         batch_size: images per forward pass; changes speed and memory, results only by rounding.
         precision: `auto` (float32, and float64 where r < 1e-2 |x|/55) or `float64`.
+        read_out: what is kept of the logits.
         progress: wraps the iterable of batches, for a progress bar.
 
     Source: slides "Relative stability to diffeomorphisms" and "Stability as a function of the distance".
@@ -75,14 +86,15 @@ def stability_sweep(
         for dtype in plan.cells
         for name, interpolation in plan.references.items()
     }
-    classes = next(iter(means.values()))[-1].numel()
+    example = next(iter(means.values()))[-1][None]  # a softmax, as long as the logits
+    quantities = read_out(example, example, plan.batches[0][:1]).shape[1]
     shape = (len(perturbations), radii.shape[1], len(network.operations), len(images), draws)
     new = partial(images.new_empty, dtype=torch.float64)
     result = Sweep(
         squared_distance=new(shape),
         squared_deviation=new((len(plan.references), *shape[2:4])),
-        logits=new((*shape[:2], *shape[3:], classes)),
-        reference_logits=new((len(plan.references), len(images), classes)),
+        read_out=new((*shape[:2], *shape[3:], quantities)),
+        reference_read_out=new((len(plan.references), len(images), quantities)),
     )
     for dtype, strengths in plan.cells.items():
         network.module.to(dtype)
@@ -92,10 +104,11 @@ def stability_sweep(
                 probe = Probe(originals, smooth(originals, interpolation), batch)
                 reference = _Reference(network, probe.reference)
                 result.squared_deviation[row][:, batch] = reference.squared_distance_to(means[dtype, name])
-                result.reference_logits[row, batch] = reference.logits.double()
+                kept = read_out(reference.logits, reference.logits, batch)
+                result.reference_read_out[row, batch] = kept.double()
                 for index, perturbation in enumerate(perturbations):
                     if reference_name(perturbation.interpolation) == name:
-                        _measure(result, index, perturbation, strengths[index], reference, probe)
+                        _measure(result, index, perturbation, strengths[index], reference, probe, read_out)
                 del reference  # before the next one is made: it takes most of the memory
     network.module.to(torch.float32)
     return Sweep(*(getattr(result, name).cpu() for name in Sweep.__dataclass_fields__))
@@ -105,7 +118,8 @@ def _plan(images: Tensor, perturbations: list[Perturbation], radii: Tensor, batc
     if precision not in ("auto", "float64"):
         raise ValueError(f"precision: {precision!r} is not allowed; choose auto or float64")
     limit = SMALL_RADIUS * images.double().flatten(1).norm(dim=1).mean()
-    in_double = (radii.to(limit.device) < limit) | (precision == "float64")
+    radii = radii.to(limit.device)
+    in_double = ((radii > 0) & (radii < limit)) | (precision == "float64")
     cells = {
         torch.float32: [torch.nonzero(~row).flatten().tolist() for row in in_double],
         torch.float64: [torch.nonzero(row).flatten().tolist() for row in in_double],
@@ -154,15 +168,23 @@ class _Reference:
 
 
 def _measure(
-    result: Sweep, index: int, perturbation: Perturbation, strengths: list[int], reference: _Reference, probe: Probe
+    result: Sweep,
+    index: int,
+    perturbation: Perturbation,
+    strengths: list[int],
+    reference: _Reference,
+    probe: Probe,
+    read_out: ReadOut,
 ) -> None:
     """Fill in one perturbation's rows for a batch of images: all draws, the given strengths."""
     for draw in range(result.squared_distance.shape[-1] if strengths else 0):
         direction = perturbation.direction(probe, draw)
         for strength in strengths:
-            distance, logits = reference.squared_distance_of(perturbation.move(probe, direction, draw, strength))
+            amount = perturbation.amounts[strength, probe.index, draw]
+            distance, logits = reference.squared_distance_of(perturbation.move(probe, direction, amount))
             result.squared_distance[index, strength, :, probe.index, draw] = distance.double()
-            result.logits[index, strength, probe.index, draw] = logits.double()
+            kept = read_out(logits, reference.logits, probe.index)
+            result.read_out[index, strength, probe.index, draw] = kept.double()
 
 
 def flat(activation: Tensor) -> Tensor:
@@ -173,8 +195,9 @@ def flat(activation: Tensor) -> Tensor:
 
 
 def squared_norm(vectors: Tensor) -> Tensor:
-    """|v|² of each row of (B, features), without a temporary of the square."""
-    return torch.einsum("bi,bi->b", vectors, vectors)
+    """|v|² of each row of (B, features), without a temporary of the square (a dot product per row takes 5 times as long)."""
+    norm: Tensor = torch.linalg.vector_norm(vectors, dim=1)
+    return norm.square()
 
 
 def images_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int, element_size: int = 8) -> int:
@@ -186,4 +209,5 @@ def images_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int, el
     """
     sizes: list[int] = []
     network(image, lambda _, activation: sizes.append(activation.numel()))
-    return max(1, int(memory_mb * 2**20 / (element_size * (sum(sizes) + 4 * max(sizes)))))
+    working_space = 4 * network.largest_activation(image)
+    return max(1, int(memory_mb * 2**20 / (element_size * (sum(sizes) + working_space))))
