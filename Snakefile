@@ -42,7 +42,10 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/stability.smk"
+include: "rules/predictor.smk"
 include: "rules/summary.smk"
+include: "rules/predictor_figures.smk"
+include: "rules/puzzle_figures.smk"
 include: "rules/figures.smk"
 
 

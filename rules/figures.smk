@@ -1,8 +1,9 @@
 """Figures: svg for the report, png of the same name beside it."""
 
-FIGURES = [f"{kind}_{dataset}" for kind in ("samples", "calibration") for dataset in DATASETS]
+FIGURES = [f"{kind}_{dataset}" for kind in ("samples", "calibration") for dataset in CALIBRATED]
 FIGURES += ["training_curves"] if TRAINING_FILES else []
-FIGURES += ["stability_bars", "stability_curves", "depth"] if config["stability"] else []
+FIGURES += ["stability_bars", "stability_curves", "depth"] if STABILITY_FILES else []
+FIGURES += PREDICTOR_FIGURES
 FIGURE_FILES = [f"results/figures/{figure}.{kind}" for figure in FIGURES for kind in ("svg", "png")]
 
 
@@ -75,7 +76,7 @@ rule draw_training_curves:
         "results/benchmarks/figures/training_curves.tsv"
     params:
         code=code("draw_training_curves"),
-        architectures={name: network["architecture"] for name, network in config["networks"].items()},
+        architectures=ARCHITECTURES,
     script:
         "../workflow_scripts/draw_training_curves.py"
 

@@ -1,12 +1,14 @@
 """What all runs say together: one tidy dataset, and the claims of the slides decided on it."""
 
-SUMMARY_FILES = (
-    ["results/summary.nc", "results/claims.nc", "results/claims.md", "results/claims.html"] if config["stability"] else []
-)
+SOURCES_OF_CLAIMS = ["results/summary.nc"] if STABILITY_FILES else []
+SOURCES_OF_CLAIMS += ["results/predictor.nc"] if PREDICTOR_FILES else []
+CLAIM_FILES = ["results/claims.nc", "results/claims.md", "results/claims.html"]
+SUMMARY_FILES = SOURCES_OF_CLAIMS + CLAIM_FILES if SOURCES_OF_CLAIMS else []
 
 
 localrules:
     summarise,
+    summarise_predictor,
     decide_claims,
 
 
@@ -22,14 +24,30 @@ rule summarise:
         "results/benchmarks/summary.tsv"
     params:
         code=code("summarise"),
-        architectures={name: network["architecture"] for name, network in config["networks"].items()},
+        architectures=ARCHITECTURES,
     script:
         "../workflow_scripts/summarise.py"
 
 
+rule summarise_predictor:
+    input:
+        predictor=PREDICTOR_FILES,
+    output:
+        summary="results/predictor.nc",
+    log:
+        "results/logs/predictor.log",
+    benchmark:
+        "results/benchmarks/predictor.tsv"
+    params:
+        code=code("summarise_predictor"),
+        architectures=ARCHITECTURES,
+    script:
+        "../workflow_scripts/summarise_predictor.py"
+
+
 rule decide_claims:
     input:
-        summary="results/summary.nc",
+        sources=SOURCES_OF_CLAIMS,
     output:
         claims="results/claims.nc",
         table="results/claims.md",

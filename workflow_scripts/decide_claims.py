@@ -1,4 +1,4 @@
-"""Decide the claims of the slides from the summary: a dataset, and the same as tables to read."""
+"""Decide the claims of the slides from what all runs say together: a dataset, and the same as tables to read."""
 
 import html
 import math
@@ -9,21 +9,24 @@ from typing import Any
 
 from xarray import Dataset
 
-from workflow_scripts.diffeo.claims import CLAIMS, Z95, Decision, decide, verdict
+from workflow_scripts.diffeo.claims import PARTS, Z95, Decision, decide, verdict
+from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.atomic import atomic_path
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
+CLAIMS = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS)
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em;text-align:left;border-bottom:1px solid #ccc}"
 )
 
 
-def main(summary: Path, claims: Path, table: Path, page: Path, settings: dict[str, Any]) -> None:
-    """Write the decisions at the displacement and interpolation of `settings`."""
-    measured = read_dataset(summary)
-    decisions = [decide(claim, measured, settings) for claim in CLAIMS]
+def main(sources: list[Path], claims: Path, table: Path, page: Path, settings: dict[str, Any]) -> None:
+    """Write the decisions at the displacement and interpolation of `settings`; of `sources`, those that are switched on."""
+    measured = {path.stem: read_dataset(path) for path in sources}
+    decisions = [decide(claim, measured, settings) for claim in sorted(CLAIMS, key=lambda claim: PARTS.index(claim.part))]
     title = "Claims of the slides and what the measurements say"
     write_dataset(as_dataset(decisions), claims, title=title, configuration={"summary": settings})
     text = as_markdown(decisions, settings)
@@ -46,6 +49,7 @@ def as_dataset(decisions: list[Decision]) -> Dataset:
     return Dataset(
         {
             "statement": of_claim([decision.claim.statement for decision in decisions], "what the slides say"),
+            "part": of_claim([decision.claim.part for decision in decisions], "part of the decks"),
             "slide": of_claim([decision.claim.slide for decision in decisions], "title of the slide that says it"),
             "quantity": of_claim([decision.claim.quantity for decision in decisions], "definition of the number that decides"),
             "lower": of_claim([decision.claim.interval[0] for decision in decisions], "the claim holds from this value on"),
@@ -72,7 +76,7 @@ def as_dataset(decisions: list[Decision]) -> Dataset:
 
 
 def as_markdown(decisions: list[Decision], settings: dict[str, Any]) -> str:
-    """An overview of all claims, then for each its definition and its rows."""
+    """An overview of all claims by part of the decks, then for each its definition and its rows."""
     lines = [
         "# The claims of the slides",
         "",
@@ -81,22 +85,25 @@ def as_markdown(decisions: list[Decision], settings: dict[str, Any]) -> str:
         "Quantities are base-10 logarithms; “factor” is 10 to their power, with its 95 % interval.",
         "A claim holds if the 95 % interval lies inside the interval fixed beforehand, does not hold if it lies outside,",
         "and is undecided otherwise.",
-        "",
-        "| claim | measured (log10 ± standard error) | factor | holds for a factor | verdict |",
-        "|---|---|---|---|---|",
     ]
-    for decision in decisions:
-        measured = f"{with_error(decision.value, decision.standard_error)} | {factor(decision.value, decision.standard_error)}"
-        lines.append(f"| {decision.claim.statement} | {measured} | {allowed(decision)} | **{decision.verdict}** |")
-    for decision in decisions:
-        lines += claim_section(decision)
+    for part, members in groupby(decisions, key=lambda decision: decision.claim.part):
+        lines += ["", f"## {part}", "", "| claim | measured (log10 ± standard error) | factor | holds for a factor | verdict |"]
+        lines += ["|---|---|---|---|---|", *map(overview_line, members)]
+    lines += ["", "## Definitions and measurements"]
+    lines += [line for decision in decisions for line in claim_section(decision)]
     return "\n".join(lines) + "\n"
+
+
+def overview_line(decision: Decision) -> str:
+    """The row of a claim in the overview."""
+    measured = f"{with_error(decision.value, decision.standard_error)} | {factor(decision.value, decision.standard_error)}"
+    return f"| {decision.claim.statement} | {measured} | {allowed(decision)} | **{decision.verdict}** |"
 
 
 def claim_section(decision: Decision) -> list[str]:
     """Lines on one claim."""
     claim = decision.claim
-    lines = ["", f"## {claim.statement}", "", f"Slide: {claim.slide}", "", f"Quantity: {claim.quantity}.", ""]
+    lines = ["", f"### {claim.statement}", "", f"Slide: {claim.slide}", "", f"Quantity: {claim.quantity}.", ""]
     outcome = f"Verdict: **{decision.verdict}**"
     lines.append(outcome + (f" ({decision.reason})." if decision.reason else "."))
     if not decision.evidence:
@@ -128,10 +135,10 @@ def as_html(markdown: str) -> str:
 
 
 def with_error(value: float, error: float) -> str:
-    """`value ± error` with two significant digits of the error."""
+    """`value ± error` with two significant digits of the error, three decimals at most."""
     if not math.isfinite(value):
         return "–"
-    decimals = 3 if error <= 0 else max(0, 1 - math.floor(math.log10(error)))
+    decimals = 3 if error <= 0 else min(3, max(0, 1 - math.floor(math.log10(error))))
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
 
 

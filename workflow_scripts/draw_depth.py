@@ -18,10 +18,10 @@ from workflow_scripts.support.plotting import (
     INITIAL,
     PAGE_WIDTH,
     TRAINED,
+    datasets_and_networks,
     label,
     legend_below,
     log_band,
-    network_order,
     save_figure,
     state_handles,
     wrapped_panels,
@@ -47,8 +47,7 @@ def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
 def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
     """Lines are geometric means over seeds, bands one standard error; dashed at initialisation, solid trained."""
     chosen = at_strength(summary, **settings)
-    datasets = sorted(set(chosen.dataset.values.tolist()))
-    names = network_order(chosen.network.values, chosen.architecture.values)
+    datasets, names = datasets_and_networks(chosen)
     width = PAGE_WIDTH if len(names) > 1 else PAGE_WIDTH / 2
     figure, axes, lowest = wrapped_panels(len(names), width=width, sharex=True, sharey=True)
     for axis, network in zip(axes, names, strict=True):

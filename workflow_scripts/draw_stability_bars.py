@@ -16,9 +16,9 @@ from workflow_scripts.support.plotting import (
     COLOURS,
     GREY,
     PAGE_WIDTH,
+    datasets_and_networks,
     label,
     legend_below,
-    network_order,
     save_figure,
     wrapped_panels,
 )
@@ -36,8 +36,7 @@ def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
 def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
     """Bars are geometric means over seeds, with standard errors that include the scatter between seeds; dots are single seeds."""
     chosen = at_strength(summary, **settings)
-    datasets = sorted(set(chosen.dataset.values.tolist()))
-    names = network_order(chosen.network.values, chosen.architecture.values)
+    datasets, names = datasets_and_networks(chosen)
     columns = min(3 if len(names) <= 6 else 1, len(datasets))
     width = min(PAGE_WIDTH, columns * (1.2 + 0.5 * len(names)))
     figure, axes, _ = wrapped_panels(len(datasets), columns=columns, row_height=2.5, width=width, sharex=True, sharey=True)

@@ -15,11 +15,11 @@ from workflow_scripts.support.plotting import (
     GREY,
     INITIAL,
     TRAINED,
+    datasets_and_networks,
     label,
     legend_below,
     line_style,
     log_band,
-    network_order,
     panels,
     plain_log_ticks,
     save_figure,
@@ -42,8 +42,7 @@ def main(summary: Path, svg: Path, png: Path, interpolation: str) -> None:
 def draw(summary: xr.Dataset, interpolation: str) -> Figure:
     """Lines are geometric means over seeds, bands one standard error; dashed at initialisation, solid trained."""
     chosen = summary.sel(interpolation=interpolation)
-    datasets = sorted(set(chosen.dataset.values.tolist()))
-    names = network_order(chosen.network.values, chosen.architecture.values)
+    datasets, names = datasets_and_networks(chosen)
     width = min(7.2, 1.0 + 2.3 * len(datasets))
     figure, axes = panels(len(QUANTITIES), len(datasets), width=width, row_height=1.65, sharey="row", sharex="col")
     for column, dataset in zip(axes.T, datasets, strict=True):

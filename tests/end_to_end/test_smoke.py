@@ -37,7 +37,7 @@ def commands() -> list[str]:
 
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
-    assert len(files) == 2 + 4 + 2 + 8 + 2  # data, calibration, training, stability, summary and claims
+    assert len(files) == 3 + 4 + 2 + 8 + 3 + 3  # data, calibration, training, stability, predictor; summaries and claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
@@ -112,7 +112,17 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
     figures = smoke_run / "results/figures"
     names = {path.stem for path in figures.glob("*.svg")}
     assert names == {path.stem for path in figures.glob("*.png")}
-    assert {"stability_bars", "stability_curves", "depth", "training_curves"} <= names
+    assert len({path.read_bytes() for path in figures.glob("*.png")}) == len(names)  # each its own
+    of_predictor = {
+        "noise_stability",
+        "misclassification",
+        "interpolations",
+        "interpolation_stability",
+        "directions",
+        "boundary",
+        "image_size",
+    }
+    assert {"stability_bars", "stability_curves", "depth", "training_curves", "noisy_samples"} | of_predictor <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,21 +7,29 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.synthetic import PLANTED, make_summary
-from workflow_scripts.diffeo.claims import CLAIMS, Z95, Claim, Evidence, decide, depth_slopes, verdict
-from workflow_scripts.diffeo.run_averages import at_strength, trained
+from workflow_scripts.diffeo.claims import (
+    ANALYSES,
+    BACKGROUND,
+    PARTS,
+    Z95,
+    Claim,
+    Evidence,
+    decide,
+    difference,
+    mean_with_error,
+    row,
+    verdict,
+)
+from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.run_averages import Average
+from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
-NAMED = {claim.name: claim for claim in CLAIMS}
-DEEP = ("lenet", "vgg11_bn_narrow", "resnet18_narrow")
+SOURCES = {"summary": xr.Dataset(attrs={"of": "summary"}), "predictor": xr.Dataset(attrs={"of": "predictor"})}
 
 
-def decided(summary, name):
-    return decide(NAMED[name], summary, SETTINGS)
-
-
-def claim_of(rows, interval=(0.0, 1.0)):
-    return Claim("x", "statement", "slide", "quantity", interval, lambda summary, settings: rows)
+def claim_of(rows, interval=(0.0, 1.0), source="summary"):
+    return Claim("x", "statement", BACKGROUND, "slide", "quantity", interval, source, lambda table, settings: rows)
 
 
 # Verdicts
@@ -57,7 +66,7 @@ def test_claim_and_opposite_never_both_hold(value, error, low, width):
 
 def test_decide_averages_rows_and_combines_errors():
     rows = [Evidence("a", "n", 0.2, 0.03, 2), Evidence("a", "m", 0.6, 0.04, 2), Evidence("b", "n", reason="nothing was measured")]
-    decision = decide(claim_of(rows), xr.Dataset(), SETTINGS)
+    decision = decide(claim_of(rows), SOURCES, SETTINGS)
     assert decision.value == pytest.approx(0.4, abs=1e-12)
     scatter = ((0.2 - 0.4) ** 2 + (0.6 - 0.4) ** 2) / 1
     assert decision.standard_error == pytest.approx(math.sqrt((scatter + (0.03**2 + 0.04**2) / 2) / 2), abs=1e-12)
@@ -66,121 +75,87 @@ def test_decide_averages_rows_and_combines_errors():
 
 
 def test_decide_says_what_is_not_known():
-    decision = decide(claim_of([Evidence("a", "n", 0.5, 0.1, 1)]), xr.Dataset(), SETTINGS)
+    decision = decide(claim_of([Evidence("a", "n", 0.5, 0.1, 1)]), SOURCES, SETTINGS)
     assert (decision.value, decision.standard_error, decision.verdict) == (0.5, 0.1, "holds")
     assert "scatter between seeds" in decision.reason
     assert "scatter between networks" in decision.reason
 
 
 def test_decide_without_rows_is_undecided():
-    decision = decide(claim_of([]), xr.Dataset(), SETTINGS)
+    decision = decide(claim_of([]), SOURCES, SETTINGS)
     assert (decision.verdict, decision.reason) == ("undecided", "no network of this kind was measured")
     assert math.isnan(decision.value)
 
 
-# Evidence
+def test_decide_without_rows_says_what_is_missing_if_the_claim_knows():
+    claim = replace(claim_of([]), nothing="no pair of sizes")
+    assert decide(claim, SOURCES, SETTINGS).reason == "no pair of sizes"
 
 
-def test_slope_of_a_straight_line_and_its_largest_error():
-    chosen = at_strength(make_summary(planted={"lenet": (1.0, 0.1)}, relative_error=0.05), **SETTINGS)
-    average = depth_slopes(trained(chosen))["fashion_mnist", "lenet"]
-    assert float(average.value) == pytest.approx(-1, abs=1e-12)
-    depth = np.linspace(0, 1, 8)  # the input, 6 operations, the logits
-    weights = (depth - 0.5) / ((depth - 0.5) ** 2).sum()
-    assert float(average.standard_error) == pytest.approx(np.abs(weights).sum() * 0.05 / math.log(10), abs=1e-12)
+def test_an_error_that_rows_share_does_not_shrink_with_their_number():
+    total = math.hypot(0.03, 0.2)
+    rows = [Evidence("a", name, 0.4, total, 1, shared_error=0.2) for name in "mnop"]
+    decision = decide(claim_of(rows), SOURCES, SETTINGS)
+    assert decision.standard_error == pytest.approx(math.hypot(0.03 / 2, 0.2), abs=1e-12)
 
 
-# Claims on planted summaries
+# Sources
 
 
-@pytest.mark.parametrize(
-    ("name", "planted", "expected"),
-    [
-        ("initial", {"lenet": (1.0, None), "fc2": (0.9, None)}, "holds"),
-        ("initial", {"lenet": (4.0, None), "fc2": (5.0, None)}, "does not hold"),
-        ("initial", {"lenet": (2.0, None)}, "undecided"),
-        ("training", {"lenet": (1.0, 0.1), "fc2": (1.0, 1.0)}, "holds"),
-        ("training", {"lenet": (1.0, 0.9), "fc2": (1.0, 0.01)}, "does not hold"),
-        ("training", {"lenet": (1.0, 0.5)}, "undecided"),
-        ("magnitude", {"lenet": (1.0, 0.05)}, "holds"),
-        ("magnitude", {"lenet": (1.0, 0.45)}, "does not hold"),
-        ("magnitude", {"lenet": (1.0, 0.0005)}, "does not hold"),
-        ("exception", {"fc2": (1.0, 0.9), "simple_cnn": (1.0, 1.2), "lenet": (1.0, 0.01)}, "holds"),
-        ("exception", {"fc2": (1.0, 0.1), "simple_cnn": (1.0, 0.1), "lenet": (1.0, 1.0)}, "does not hold"),
-        ("exception", {"fc2": (1.0, 0.5)}, "undecided"),
-        ("depth", {"lenet": (1.0, 0.1), "fc2": (1.0, 5.0)}, "holds"),
-        ("depth", {"lenet": (0.1, 1.0)}, "does not hold"),
-        ("depth", {"lenet": (1.0, 0.5)}, "undecided"),
-        ("depth_initial", {"lenet": (0.1, 1.0)}, "holds"),
-        ("depth_initial", {"lenet": (1.0, 0.1)}, "does not hold"),
-    ],
-)
-def test_claim_is_decided(name, planted, expected):
-    assert decided(make_summary(planted=planted), name).verdict == expected
+@pytest.mark.parametrize("source", ["summary", "predictor"])
+def test_evidence_gets_its_source_and_the_settings(source):
+    seen = []
+    claim = replace(
+        claim_of([], source=source), evidence=lambda table, settings: seen.append((table.attrs["of"], settings)) or []
+    )
+    decide(claim, SOURCES, SETTINGS)
+    assert seen == [(source, SETTINGS)]
 
 
-def test_noise_of_the_measurement_makes_undecided():
-    planted = {"lenet": (1.0, 0.3)}
-    assert decided(make_summary(planted=planted, relative_error=0.02), "training").verdict == "holds"
-    assert decided(make_summary(planted=planted, relative_error=0.5), "training").verdict == "undecided"
+@pytest.mark.parametrize(("source", "analysis"), [("summary", "stability"), ("predictor", "predictor")])
+def test_claim_is_undecided_where_its_analysis_is_switched_off(source, analysis):
+    claim = claim_of([Evidence("a", "n", 0.5, 0.1, 1)], source=source)
+    others = {name: table for name, table in SOURCES.items() if name != source}
+    decision = decide(claim, others, SETTINGS)
+    assert (decision.verdict, decision.evidence) == ("undecided", [])
+    assert decision.reason == f"the analysis '{analysis}' is switched off"
+    assert math.isnan(decision.value)
+    assert decide(claim, SOURCES, SETTINGS).verdict == "holds"
 
 
-def test_scatter_between_seeds_makes_undecided():
-    planted = {"lenet": (1.4, None)}
-    assert decided(make_summary(planted=planted, initial_seeds=2), "initial").verdict == "holds"
-    assert decided(make_summary(planted=planted, initial_seeds=2, scatter=0.3), "initial").verdict == "undecided"
+# Rows
 
 
-@pytest.mark.parametrize(("name", "networks"), [("initial", PLANTED), ("training", DEEP), ("exception", ("fc2", "simple_cnn"))])
-def test_rows_are_the_networks_that_the_claim_is_about(name, networks):
-    rows = decided(make_summary(("b", "a")), name).evidence
-    assert [(row.dataset, row.network) for row in rows] == sorted((data, network) for data in "ab" for network in networks)
+def test_row_of_an_average():
+    average = Average(xr.DataArray(0.3), xr.DataArray(0.1), 2)
+    assert row(("a", "n"), average, "missing", "undefined") == Evidence("a", "n", 0.3, 0.1, 2)
+    assert row(("a", "n"), None, "missing", "undefined").reason == "missing"
+    unknown = row(("a", "n"), average._replace(value=xr.DataArray(math.inf)), "missing", "undefined")
+    assert (unknown.reason, unknown.runs) == ("undefined", 2)
+    assert math.isnan(unknown.value)
 
 
-def test_row_is_the_difference_of_the_two_means():
-    (row,) = decided(make_summary(planted={"lenet": (0.8, 0.05)}, relative_error=0.1), "training").evidence
-    assert row.value == pytest.approx(math.log10(0.05 / 0.8), abs=1e-12)
-    assert row.standard_error == pytest.approx(math.sqrt(2) * 0.1 / math.log(10), abs=1e-12)
-    assert row.runs == 1
+def test_difference_of_averages():
+    first, second = Average(xr.DataArray(0.3), xr.DataArray(0.3), 2), Average(xr.DataArray(0.1), xr.DataArray(0.4), 3)
+    found = difference(first, second)
+    assert (float(found.value), float(found.standard_error), found.runs) == (pytest.approx(0.2), pytest.approx(0.5), 2)
+    assert difference(first, None) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "planted", "reason"),
-    [
-        ("training", {"lenet": (1.0, None)}, "no trained run, or no initialisation, was measured"),
-        ("magnitude", {"lenet": (1.0, None)}, "no trained run, or no initialisation, was measured"),
-        ("training", {"fc2": (1.0, 0.1)}, "no network of this kind was measured"),
-        ("exception", {"lenet": (1.0, 0.1)}, "no network of this kind was measured"),
-        ("depth", {"lenet": (1.0, None)}, "no trained network was measured"),
-        ("depth_initial", {"fc2": (1.0, None)}, "no network of this kind was measured"),
-    ],
-)
-def test_missing_data_leave_the_claim_undecided(name, planted, reason):
-    decision = decided(make_summary(planted=planted), name)
-    assert (decision.verdict, decision.reason) == ("undecided", reason)
+def test_mean_with_error():
+    assert mean_with_error([0.7], [0.2]) == (0.7, pytest.approx(0.2))
+    assert mean_with_error([0.0, 1.0], [0.0, 0.0]) == (0.5, pytest.approx(0.5))  # the standard deviation is 1/√2
 
 
-def test_one_missing_network_is_named_and_the_others_decide():
-    decision = decided(make_summary(planted={"lenet": (1.0, 0.1), "vgg11_bn_narrow": (1.0, None)}), "training")
-    assert decision.verdict == "holds"
-    assert "no trained run" in decision.reason
-    assert [math.isnan(row.value) for row in decision.evidence] == [False, True]
+# The lists
 
 
-def test_stability_that_is_no_number_is_a_reason_and_not_an_error():
-    summary = make_summary(planted={"lenet": (1.0, 0.1)})
-    summary["R"] = summary.R * 0
-    decision = decided(summary, "initial")
-    assert (decision.verdict, decision.reason) == ("undecided", "R is not a positive number")
-
-
-def test_output_only_measurements_have_a_slope_from_two_points():
-    summary = make_summary(planted={"lenet": (1.0, 0.1)})
-    summary["operation"] = summary.operation.where(summary.operation.isin(["input", "logits", "softmax"]), "")
-    assert decided(summary, "depth").value == pytest.approx(-1, abs=1e-12)
-
-
-def test_names_are_unique_and_intervals_are_not_empty():
-    assert len(NAMED) == len(CLAIMS)
-    assert all(claim.interval[0] < claim.interval[1] for claim in CLAIMS)
+def test_every_claim_has_a_name_a_part_a_source_and_an_interval():
+    claims = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS)
+    assert len({claim.name for claim in claims}) == len({claim.statement for claim in claims}) == len(claims)
+    for claim in claims:
+        assert claim.part in PARTS
+        assert claim.source in ANALYSES
+        assert claim.interval[0] < claim.interval[1]
+        assert "|" not in claim.statement + claim.quantity, "it would end a cell of the table"
     assert pytest.approx(1.96, abs=1e-4) == Z95

@@ -1,29 +1,48 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.synthetic import PLANTED, make_summary
+from tests.synthetic_predictor_summary import make_predictor_summary
 from workflow_scripts import decide_claims
-from workflow_scripts.diffeo.claims import CLAIMS
+from workflow_scripts.decide_claims import CLAIMS
+from workflow_scripts.diffeo.claims import PARTS
+from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 
 
+def decide_all(folder, sources):
+    """The dataset and the two texts that the script makes of the sources, given by their stems."""
+    for stem, dataset in sources.items():
+        write_dataset(dataset, folder / f"{stem}.nc", title=stem, configuration={})
+    made = [folder / f"claims.{kind}" for kind in ("nc", "md", "html")]
+    decide_claims.main([folder / f"{stem}.nc" for stem in sources], *made, SETTINGS)
+    return read_dataset(made[0]), made[1].read_text(), made[2].read_text()
+
+
 @pytest.fixture(scope="module")
-def decided(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("claims")
-    write_dataset(make_summary(("a", "b")), folder / "summary.nc", title="summary", configuration={})
-    decide_claims.main(folder / "summary.nc", folder / "claims.nc", folder / "claims.md", folder / "claims.html", SETTINGS)
-    return read_dataset(folder / "claims.nc"), (folder / "claims.md").read_text()
+def everything(tmp_path_factory):
+    sources = {"summary": make_summary(("a", "b")), "predictor": make_predictor_summary(("a", "b", "photographs"), seeds=1)}
+    return decide_all(tmp_path_factory.mktemp("claims"), sources)
+
+
+@pytest.fixture
+def decided(everything):
+    return everything[:2]
 
 
 def test_dataset_has_a_row_per_claim_and_one_per_claim_and_network(decided):
     claims, _ = decided
-    assert claims.claim.values.tolist() == [claim.name for claim in CLAIMS]
+    assert sorted(claims.claim.values.tolist()) == sorted(claim.name for claim in CLAIMS)
     rows = claims.evidence_claim.values.tolist()
     assert rows.count("initial") == 2 * len(PLANTED)
     assert rows.count("training") == 2 * 3
     assert rows.count("exception") == 2 * 2
+    assert rows.count("linear_edge") == 2 * 4 + 1
+    assert rows.count("large_images") == 1
     assert claims.sizes["evidence"] == len(rows)
 
 
@@ -58,19 +77,49 @@ def test_table_states_each_claim_with_value_and_verdict(decided):
     assert "δ = 1 px" in table
 
 
+def test_claims_are_in_the_order_of_the_decks(everything):
+    claims, table, page = everything
+    assert list(dict.fromkeys(claims.part.values.tolist())) == list(PARTS)
+    places = [table.index(f"\n## {part}\n") for part in PARTS]
+    assert places == sorted(places)
+    bump = next(claim for claim in PREDICTOR_CLAIMS if claim.name == "bump")
+    assert places[1] < table.index(f"| {bump.statement} |") < places[2]
+    assert claims.part.sel(claim="bump").item() == PARTS[1]
+    assert page.count("<h2>") == table.count("\n## ") == len(PARTS) + 1
+    assert page.count("<h3>") == len(CLAIMS)
+
+
+def test_measurement_of_the_predictor_is_in_the_table(decided):
+    claims, table = decided
+    assert claims.value.sel(claim="misclassification").item() == pytest.approx(0, abs=1e-12)
+    assert claims.verdict.sel(claim="misclassification") == "holds"
+    assert "| photographs | efficientnet_lite0 | 1 | " in table
+
+
+@pytest.mark.parametrize(
+    ("source", "of_source", "switched_off", "reason"),
+    [
+        ("summary", STABILITY_CLAIMS, PREDICTOR_CLAIMS, "the analysis 'predictor' is switched off"),
+        ("predictor", PREDICTOR_CLAIMS, STABILITY_CLAIMS, "the analysis 'stability' is switched off"),
+    ],
+)
+def test_either_source_may_be_switched_off(source, of_source, switched_off, reason, everything, tmp_path):
+    dataset = {"summary": make_summary(("a", "b")), "predictor": make_predictor_summary(("a", "b", "photographs"), seeds=1)}[
+        source
+    ]
+    claims, table, _ = decide_all(tmp_path, {source: dataset})
+    assert set(claims.verdict.sel(claim=[claim.name for claim in switched_off]).values) == {"undecided"}
+    assert set(claims.reason.sel(claim=[claim.name for claim in switched_off]).values) == {reason}
+    assert table.count(f"Verdict: **undecided** ({reason}).") == len(switched_off)
+    names = [claim.name for claim in of_source]
+    xr.testing.assert_equal(claims.verdict.sel(claim=names), everything[0].verdict.sel(claim=names))
+
+
 def test_missing_data_are_written_too(tmp_path):
-    summary = make_summary(planted={"lenet": (1.0, None)})
-    write_dataset(summary, tmp_path / "summary.nc", title="summary", configuration={})
-    decide_claims.main(
-        tmp_path / "summary.nc", tmp_path / "claims.nc", tmp_path / "claims.md", tmp_path / "claims.html", SETTINGS
-    )
-    claims = read_dataset(tmp_path / "claims.nc")
+    claims, table, _ = decide_all(tmp_path, {"summary": make_summary(planted={"lenet": (1.0, None)})})
     assert claims.verdict.sel(claim="training").item() == "undecided"
     assert np.isnan(claims.value.sel(claim="training").item())
-    assert (
-        "| fashion_mnist | lenet | 0 | – | – | no trained run, or no initialisation, was measured |"
-        in (tmp_path / "claims.md").read_text()
-    )
+    assert "| fashion_mnist | lenet | 0 | – | – | no trained run, or no initialisation, was measured |" in table
 
 
 @pytest.mark.parametrize(
@@ -80,6 +129,7 @@ def test_missing_data_are_written_too(tmp_path):
         (0.5, 1.23, "0.5 ± 1.2"),
         (12.0, 34.0, "12 ± 34"),
         (0.5, 0.0, "0.500 ± 0.000"),
+        (0.9999999980, 0.0000000024, "1.000 ± 0.000"),
         (float("nan"), 0.1, "–"),
     ],
 )

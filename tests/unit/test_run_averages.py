@@ -30,6 +30,12 @@ def test_trained_takes_last_epoch_of_largest_training_set():
     assert (chosen.epoch.item(), chosen.train_size.item()) == (4, 1000)
 
 
+def test_an_imported_network_counts_as_trained_and_not_as_an_initialisation():
+    summary = make_summary(planted={"lenet": (1.0, None)}, initial_seeds=1)
+    imported = summary.assign_coords(recipe=("checkpoint", ["imported"]), epoch=("checkpoint", [1]))
+    assert (trained(imported).sizes["checkpoint"], initial(imported).sizes["checkpoint"]) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -15,30 +15,45 @@ DryRun = Callable[..., set[str]]
 
 # What follows each rule, itself included.
 FIGURES_OF_SUMMARY = {"draw_stability_bars", "draw_stability_curves", "draw_depth"}
+OF_DIFFEOS = {"draw_interpolations", "draw_interpolation_stability"}
+PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_directions"} | OF_DIFFEOS
+FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
 DECIDE = {"decide_claims"}
 SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
 SWEEP = {"measure_stability"} | SUMMARISE
-TRAIN = {"train_short", "draw_training_curves"} | SWEEP
+SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
+PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
+TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE
+IMPORT = {"import_network"} | PREDICT
+EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
+OF_DIGITS = EVERYTHING - {"import_network"}
+OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE  # untrained networks, without the predictor
+OF_PHOTOGRAPHS = {"prepare_dataset"} | IMPORT  # pretrained networks, without stability
 NOTHING: set[str] = set()
 
 # Key of the smoke experiment: (a new value, the rules that must run again). Names of people's own stand for any name.
 KEYS: dict[str, tuple[Any, set[str]]] = {
-    "datasets.mnist_5k.collection": ("mnist", EVERYTHING),
-    "datasets.mnist_5k.folder": ("/nowhere", EVERYTHING),
-    "datasets.mnist_5k.train": (2000, EVERYTHING),
-    "datasets.mnist_5k.validation": (210, EVERYTHING),
-    "datasets.mnist_5k.test": (210, EVERYTHING),
-    "datasets.mnist_5k.seed": (1, EVERYTHING),
-    "datasets.scale_detection.size": (17, EVERYTHING - {"train_short", "draw_training_curves"}),
-    "datasets.scale_detection.scale": (8, EVERYTHING - {"train_short", "draw_training_curves"}),
-    "datasets.scale_detection.gap": (2, EVERYTHING - {"train_short", "draw_training_curves"}),
+    "datasets.mnist_5k.collection": ("mnist", OF_DIGITS),
+    "datasets.mnist_5k.enlarge": (2, OF_DIGITS),
+    "datasets.mnist_5k.folder": ("/nowhere", OF_DIGITS),
+    "datasets.mnist_5k.train": (2000, OF_DIGITS),
+    "datasets.mnist_5k.validation": (210, OF_DIGITS),
+    "datasets.mnist_5k.test": (210, OF_DIGITS),
+    "datasets.mnist_5k.seed": (1, OF_DIGITS),
+    "datasets.scale_detection.size": (17, OF_DOTS),
+    "datasets.scale_detection.scale": (8, OF_DOTS),
+    "datasets.scale_detection.gap": (2, OF_DOTS),
+    "datasets.photographs.classes": (999, OF_PHOTOGRAPHS),
+    "datasets.photographs.mean": ([0.4, 0.4, 0.4], OF_PHOTOGRAPHS),
+    "datasets.photographs.standard_deviation": ([0.2, 0.2, 0.2], OF_PHOTOGRAPHS),
     "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
     "networks.fc2.depth": (3, INITIALISE),
+    "networks.fc2.weights": ("a_file.pth", NOTHING),  # not looked at: it is not imported
+    "networks.efficientnet_lite0.weights": (str(ROOT / "README.md"), IMPORT),
     "recipes.short.optimizer": ("adam", TRAIN),
     "recipes.short.learning_rate": (0.002, TRAIN),
     "recipes.short.momentum": (0.8, TRAIN),
@@ -53,10 +68,10 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "recipes.initial.learning_rate": (0.5, NOTHING),
     "deformations.cutoffs": ([2, 3, 4], {"calibrate_deformations"} | FIGURES_OF_CALIBRATION),
     "deformations.displacements": ([0.25, 0.5, 1.0], CALIBRATE),
-    "deformations.mode_rule": ("padded", CALIBRATE),
-    "deformations.delta_convention": ("exact", CALIBRATE),
+    "deformations.mode_rule": ("padded", CALIBRATE | PREDICT),
+    "deformations.delta_convention": ("exact", CALIBRATE | PREDICT),
     "deformations.interpolations": (["bilinear", "bicubic"], CALIBRATE),
-    "deformations.seed": (1, CALIBRATE),
+    "deformations.seed": (1, CALIBRATE | PREDICT),
     "probe.images": (60, CALIBRATE),
     "probe.draws": (2, CALIBRATE),
     "stability.cutoff": (2, SWEEP),
@@ -64,57 +79,100 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "stability.batchnorm_at_init": ("batch", SWEEP),
     "stability.operations": ("output", SWEEP),
     "stability.precision": ("float64", SWEEP),
+    "predictor.directions": (["noise"], PREDICT - OF_DIFFEOS),
+    "predictor.steps": (7, PREDICT),
+    "predictor.smallest_radius": (0.5, PREDICT),
+    "predictor.largest_radius": (50.0, PREDICT),
+    "predictor.interpolations": (["bilinear"], PREDICT),
+    "predictor.cutoff": (2, PREDICT),
+    "predictor.images": (30, PREDICT),
+    "predictor.draws": (3, PREDICT),
+    "predictor.epochs": ("kept", PREDICT),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
+}
+
+# Keys of architectures and collections that the smoke experiment does not have.
+NOT_IN_THE_SMOKE_EXPERIMENT = {
+    "networks.filter_size",
+    "networks.model",
+    "recipes.pretrained",
 }
 
 # Source file: the rules that must run again when what it does changes (comments and docstrings do not count).
 MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP,
+    "diffeo/batch_norm.py": SWEEP | PREDICT,
+    "diffeo/boundary.py": PREDICT,
+    "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
+    "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
     "diffeo/claims.py": DECIDE,
-    "diffeo/deformation.py": CALIBRATE,
-    "diffeo/interpolation.py": CALIBRATE,
-    "diffeo/networks.py": INITIALISE,
-    "diffeo/noise.py": CALIBRATE,
-    "diffeo/operations.py": SWEEP,
-    "diffeo/perturbations.py": SWEEP,
-    "diffeo/randomness.py": INITIALISE | CALIBRATE,
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY,
+    "diffeo/deformation.py": CALIBRATE | PREDICT,
+    "diffeo/enlargement.py": EVERYTHING,
+    "diffeo/interpolation.py": CALIBRATE | PREDICT,
+    "diffeo/networks.py": INITIALISE | IMPORT,
+    "diffeo/noise.py": CALIBRATE | PREDICT,
+    "diffeo/operations.py": SWEEP | PREDICT,
+    "diffeo/perturbations.py": SWEEP | PREDICT,
+    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT,
+    "diffeo/predictor.py": SUMMARISE_PREDICTOR,
+    "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
+    "diffeo/predictor_claims.py": DECIDE,
+    "diffeo/read_outs.py": PREDICT,
+    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR,
     "diffeo/scale_detection.py": EVERYTHING,
-    "diffeo/stability.py": SWEEP,
-    "diffeo/statistics.py": SUMMARISE,
+    "diffeo/stability.py": SWEEP | PREDICT,
+    "diffeo/stability_claims.py": DECIDE,
+    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR,
     "diffeo/training.py": TRAIN,
     "diffeo/variables.py": EVERYTHING,
     "support/__init__.py": NOTHING,
     "support/atomic.py": EVERYTHING,
-    "support/checkpoints.py": INITIALISE,
+    "support/checkpoints.py": INITIALISE | IMPORT,
     "support/code_digest.py": NOTHING,
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
     "support/document_results.py": NOTHING,
+    "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
     "support/jobs.py": EVERYTHING,
     "support/netcdf.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | {"draw_training_curves"},
+    "support/packages.py": EVERYTHING,
+    "support/photographs.py": EVERYTHING,
+    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | {"draw_training_curves"},
+    "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
+    "support/splits.py": EVERYTHING,
+    "support/tables.py": SUMMARISE | SUMMARISE_PREDICTOR,
     "support/tensors.py": TRAIN | CALIBRATE,
+    "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
+    "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
     "draw_depth.py": {"draw_depth"},
+    "draw_directions.py": {"draw_directions"},
+    "draw_image_size.py": {"draw_image_size"},
+    "draw_interpolation_stability.py": {"draw_interpolation_stability"},
+    "draw_interpolations.py": {"draw_interpolations"},
+    "draw_misclassification.py": {"draw_misclassification"},
+    "draw_noise_stability.py": {"draw_noise_stability"},
+    "draw_noisy_samples.py": {"draw_noisy_samples"},
     "draw_samples.py": {"draw_samples"},
     "draw_stability_bars.py": {"draw_stability_bars"},
     "draw_stability_curves.py": {"draw_stability_curves"},
     "draw_training_curves.py": {"draw_training_curves"},
+    "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
+    "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
     "summarise.py": SUMMARISE,
+    "summarise_predictor.py": SUMMARISE_PREDICTOR,
     "train_network.py": TRAIN,
 }
 
@@ -141,11 +199,11 @@ def test_a_key_reruns_what_uses_it(key: str, smoke_run: Path, tmp_path: Path, ru
 @pytest.mark.parametrize(
     ("line", "addition", "expected"),
     [
-        ("seeds", 3, {"initialise_network"} | SWEEP),
-        ("networks", "fc2", {"initialise_network"} | SWEEP),
-        ("train_sizes", 399, {"initialise_network"} | SWEEP),
+        ("seeds", 3, {"initialise_network"} | SWEEP | PREDICT),
+        ("networks", "fc2", {"initialise_network"} | SWEEP | PREDICT),
+        ("train_sizes", 399, {"initialise_network"} | SWEEP | PREDICT),
         ("recipes", "short", INITIALISE),
-        ("datasets", "mnist_5k", {"initialise_network"} | SWEEP),
+        ("datasets", "mnist_5k", {"initialise_network"} | SWEEP | PREDICT),
     ],
 )
 def test_a_new_run_makes_only_its_own_files(
@@ -173,7 +231,7 @@ def test_the_matrix_holds_every_module() -> None:
 
 def test_the_matrix_holds_every_key() -> None:
     schema = load_schema(ROOT / "schemas/config.schema.yaml")
-    assert {without_name(key) for key in KEYS} == set(leaves(schema, schema)) - {"runs", "networks.filter_size"}
+    assert {without_name(key) for key in KEYS} == set(leaves(schema, schema)) - {"runs", *NOT_IN_THE_SMOKE_EXPERIMENT}
 
 
 def without_name(key: str) -> str:

@@ -21,37 +21,39 @@ MEANING = {
 
 
 class Estimate(NamedTuple):
-    """A statistic of samples and the influence of each sample on it (the same dims and `sample`)."""
+    """A statistic of samples and the influence of each sample on it (the same dims and `sample`).
 
-    value: xr.DataArray
-    influence: xr.DataArray
+    Both are variables rather than arrays with coordinates, which would be compared at every operation.
+    """
+
+    value: xr.Variable
+    influence: xr.Variable
 
     def over(self, other: "Estimate") -> "Estimate":
         """Ratio of two statistics of the same samples."""
         ratio = self.value / other.value
         return Estimate(ratio, (self.influence - ratio * other.influence) / other.value)
 
-    def standard_error(self) -> xr.DataArray:
+    def standard_error(self) -> xr.Variable:
         """Standard error of the statistic over independent samples."""
         samples = self.influence.sizes["sample"]
-        return ((self.influence**2).sum("sample") / (samples * (samples - 1))) ** 0.5
+        return ((self.influence**2).sum("sample", skipna=False) / (samples * (samples - 1))) ** 0.5
 
 
-def mean(values: xr.DataArray) -> Estimate:
+def mean(values: xr.Variable) -> Estimate:
     """Mean over `sample`."""
-    average = values.mean("sample")
+    average = values.mean("sample", skipna=False)
     return Estimate(average, values - average)
 
 
-def median(values: xr.DataArray) -> Estimate:
+def median(values: xr.Variable) -> Estimate:
     """Median over `sample`; its error is half the distance of the quantiles one standard deviation of its rank away."""
     samples = values.sizes["sample"]
-    center = values.median("sample")
-    half_width = np.sqrt(samples) / 2 / (samples - 1)  # the standard deviation of the median's rank, as a quantile
-    lower, upper = np.clip([0.5 - half_width, 0.5 + half_width], 0, 1)
-    values_at = values.quantile([lower, upper], "sample")
-    error = (values_at.isel(quantile=1, drop=True) - values_at.isel(quantile=0, drop=True)) / 2
-    return Estimate(center, np.sign(values - center) * error * np.sqrt(samples))
+    half_width = np.sqrt(samples) / 2 / max(samples - 1, 1)  # the standard deviation of the median's rank, as a quantile
+    levels = np.clip([0.5 - half_width, 0.5, 0.5 + half_width], 0, 1)
+    quantiles = values.quantile(levels, "sample", skipna=False)
+    lower, center, upper = (quantiles.isel(quantile=level) for level in range(3))
+    return Estimate(center, np.sign(values - center) * ((upper - lower) * (np.sqrt(samples) / 2)))
 
 
 def relative_stability(stability: xr.Dataset) -> xr.Dataset:
@@ -66,16 +68,14 @@ def relative_stability(stability: xr.Dataset) -> xr.Dataset:
         `Delta` = ⟨|f_k(x) − f_k(z)|²⟩ over distinct pairs (..., interpolation, layer), and, with dims
         (..., interpolation, strength, layer), `D = ⟨|f_k(τx) − f_k(x)|²⟩ / Delta`, `G` likewise for noise, `R = D/G`: means,
         `*_median` (of the numerators over samples) and the `*_standard_error` of both. `*_coordinate_median`
-        (..., interpolation, strength, output) are those of the authors' published curves, for logits and softmax: the median over
-        samples is taken for each output coordinate and then summed.
+        (output, ..., interpolation, strength) are those of the authors' published curves, for logits and softmax: the median
+        over samples is taken for each output coordinate and then summed.
 
     Source: slides "Relative stability to diffeomorphisms"; Petrini et al., NeurIPS 2021.
     """
-    distance = stability.squared_distance.astype(float).mean("draw")
-    diffeo, noise = by_interpolation(distance, "diffeo"), by_interpolation(distance, "noise")
-    deviation = stability.squared_deviation.sel(reference=diffeo.reference_images)
-    samples = deviation.sizes["sample"]
-    pairs = mean(deviation * (2 * samples / (samples - 1)))
+    distance = stability.squared_distance.variable.astype(float).mean("draw", skipna=False)
+    diffeo, noise = (of_kind(stability, distance, kind) for kind in ("diffeo", "noise"))
+    pairs = mean(of_kind(stability, squared_distance_of_pairs(stability), "diffeo"))
     variables = {
         "Delta": described(pairs.value, "mean squared distance between the activations of two images", "squared activation")
     }
@@ -85,45 +85,66 @@ def relative_stability(stability: xr.Dataset) -> xr.Dataset:
             variables[f"{name}{suffix}"] = described(estimate.value, f"{MEANING[name]} ({statistic.__name__} over samples)")
             error = described(estimate.standard_error(), f"standard error of {name}{suffix}")
             variables[f"{name}{suffix}_standard_error"] = error
-    reduced = xr.Dataset(variables).drop_vars(["reference", "reference_images"], errors="ignore")
-    return reduced.merge(coordinate_medians(stability, pairs))
+    variables |= coordinate_medians(stability, pairs)
+    kept = stability.drop_dims(["perturbation", "reference", "sample", "draw", "class"]).coords
+    interpolations = of_kind(stability, stability.interpolation.variable, "diffeo")
+    return xr.Dataset(variables, kept.assign(interpolation=interpolations, output=list(OUTPUTS)))
+
+
+def squared_distance_of_pairs(measured: xr.Dataset) -> xr.Variable:
+    """What averages over `sample` to ⟨|f(x) − f(z)|²⟩ over distinct pairs of the reference images of each perturbation."""
+    samples = measured.sizes["sample"]
+    deviation = of_reference(measured, measured.squared_deviation.variable)
+    return 2 * samples * deviation / (samples - 1)
 
 
 def ratios(
-    statistic: Callable[[xr.DataArray], Estimate], diffeo: xr.DataArray, noise: xr.DataArray, pairs: Estimate
+    statistic: Callable[[xr.Variable], Estimate], diffeo: xr.Variable, noise: xr.Variable, pairs: Estimate
 ) -> dict[str, Estimate]:
     """D, G and R with one statistic for the numerators; the denominator of D and G is always the mean over pairs."""
     numerators = statistic(diffeo), statistic(noise)
     return {"D": numerators[0].over(pairs), "G": numerators[1].over(pairs), "R": numerators[0].over(numerators[1])}
 
 
-def coordinate_medians(stability: xr.Dataset, pairs: Estimate) -> xr.Dataset:
+def coordinate_medians(stability: xr.Dataset, pairs: Estimate) -> dict[str, xr.Variable]:
     """D, G and R of logits and softmax with the median over samples taken for each output coordinate, then summed."""
-    reference = stability.reference_logits.astype(float).sel(reference=stability.reference_images).drop_vars("reference")
+    logits = stability.logits.variable.astype(float)
+    reference = of_reference(stability, stability.reference_logits.variable.astype(float))
     numerators, denominators = [], []
-    for output, function in (("logits", lambda x: x), ("softmax", softmax)):
-        squares = (function(stability.logits.astype(float)) - function(reference)) ** 2
-        numerators.append(squares.mean("draw").median("sample").sum("class").assign_coords(output=output))
+    for output, function in OUTPUTS.items():
+        squares = (function(logits) - function(reference)) ** 2
+        numerators.append(squares.mean("draw", skipna=False).median("sample", skipna=False).sum("class", skipna=False))
         layer = np.flatnonzero(stability.operation.values.ravel() == output)
-        denominators.append(pairs.value.isel(layer=int(layer[0])).drop_vars("layer").assign_coords(output=output))
-    parts = (numerators, denominators)
-    numerator, denominator = (xr.concat(part, "output", coords="minimal", compat="override") for part in parts)
-    diffeo, noise = by_interpolation(numerator, "diffeo"), by_interpolation(numerator, "noise")
+        denominators.append(pairs.value.isel(layer=int(layer[0])))
+    numerator, denominator = map(stacked, (numerators, denominators))
+    diffeo, noise = (of_kind(stability, numerator, kind) for kind in ("diffeo", "noise"))
     values = {"D": diffeo / denominator, "G": noise / denominator, "R": diffeo / noise}
     note = "median over samples of each output coordinate, summed"
-    described_values = {f"{name}_coordinate_median": described(values[name], f"{MEANING[name]} ({note})") for name in values}
-    dataset = xr.Dataset(described_values)
-    return dataset.drop_vars([name for name in dataset.coords if name not in dataset.dims])
+    return {f"{name}_coordinate_median": described(values[name], f"{MEANING[name]} ({note})") for name in values}
 
 
-def softmax(logits: xr.DataArray) -> xr.DataArray:
+def stacked(parts: list[xr.Variable]) -> xr.Variable:
+    """Variables of the same dims along a new first one, `output`."""
+    return xr.Variable(("output", *parts[0].dims), np.stack([part.values for part in parts]))
+
+
+def softmax(logits: xr.Variable) -> xr.Variable:
     """Probabilities over `class`."""
-    exponentials = xr.apply_ufunc(np.exp, logits - logits.max("class"))
-    probabilities: xr.DataArray = exponentials / exponentials.sum("class")
-    return probabilities
+    exponentials: xr.Variable = np.exp(logits - logits.max("class"))  # type: ignore[assignment]
+    return exponentials / exponentials.sum("class")
 
 
-def by_interpolation(values: xr.DataArray, kind: str) -> xr.DataArray:
-    """Keep the perturbations of one kind, labelled by their interpolation."""
-    chosen = values.isel(perturbation=np.flatnonzero(values.kind.values == kind))
-    return chosen.swap_dims(perturbation="interpolation").drop_vars(["perturbation", "kind"])
+OUTPUTS: dict[str, Callable[[xr.Variable], xr.Variable]] = {"logits": lambda logits: logits, "softmax": softmax}
+
+
+def of_kind(measured: xr.Dataset, values: xr.Variable, kind: str) -> xr.Variable:
+    """Keep the perturbations of one kind, as the dimension `interpolation`, in the order of its labels."""
+    rows = np.flatnonzero(measured.kind.values == kind)
+    ordered = rows[np.argsort(measured.interpolation.values[rows])]
+    return values.isel(perturbation=xr.Variable("interpolation", ordered))
+
+
+def of_reference(measured: xr.Dataset, values: xr.Variable) -> xr.Variable:
+    """Values of the reference images that belong to each perturbation: `perturbation` in place of the dim `reference`."""
+    rows = measured.indexes["reference"].get_indexer(measured.reference_images.values)
+    return values.isel(reference=xr.Variable("perturbation", rows))

@@ -18,7 +18,15 @@ FILES = {
         "runs/*/*/*/*/*/stability/*.nc",
         "The sweep of one checkpoint, image by image and draw by draw.",
     ),
+    f"{RUN}/predictor/epoch{{epoch}}.nc": (
+        "runs/*/*/*/*/*/predictor/*.nc",
+        "The outputs of one checkpoint on moving away from the images, image by image and draw by draw.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
+    "predictor.nc": (
+        "predictor.nc",
+        "Curves against r of all checkpoints, averaged over images, and what is read off them, with standard errors.",
+    ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
 INTRODUCTION = """\
@@ -34,10 +42,10 @@ as JSON), where they apply `device` and `seed`, and `complete = 1`, which reader
 Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) as dimensions of size 1, so that any number of
 them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
-`strength` numbers the strengths: `displacement`, `temperature` and `r` say what each is. Beside the NetCDF files there are
-checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error; `torch.load(path,
-weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/` and `benchmarks/`
-that mirror the other paths.
+`strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. Beside the NetCDF files
+there are checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error;
+`torch.load(path, weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/`
+and `benchmarks/` that mirror the other paths.
 
 ```python
 import xarray as xr
@@ -47,6 +55,15 @@ cube = xr.open_mfdataset("results/runs/*/*/*/*/*/stability/*.nc", combine="by_co
 distance = cube.squared_distance.mean(["sample", "draw"])
 R = distance.sel(perturbation="diffeo_bilinear", drop=True) / distance.sel(perturbation="noise_bilinear", drop=True)
 print(R.isel(strength=-1, epoch=-1).load())
+```
+
+```python
+import xarray as xr
+
+# G/r² of the logits of all networks against r, and where it has its bump
+predictor = xr.open_dataset("results/predictor.nc").sel(perturbation="noise", output="logits")
+print((predictor.stability / predictor.r**2).to_series().unstack("strength"))
+print(predictor.bump_position.sel(statistic="mean").to_series())
 ```
 
 ```python

@@ -99,6 +99,12 @@ def network_order(networks: Iterable[str], architectures: Iterable[str]) -> list
     return list(dict.fromkeys(name for name, _ in sorted(set(zip(networks, architectures, strict=True)), key=rank)))
 
 
+def datasets_and_networks(checkpoints: xr.Dataset) -> tuple[list[str], list[str]]:
+    """Names of the data sets of a summary, sorted, and of its networks, in the order of `network_order`."""
+    names = network_order(checkpoints.network.values.tolist(), checkpoints.architecture.values.tolist())
+    return sorted(set(checkpoints.dataset.values.tolist())), names
+
+
 def line_style(index: int) -> dict[str, Any]:
     """Colour and marker of the index-th of several lines; all different up to 64, hollow markers from the ninth on."""
     colour = COLOURS[index % len(COLOURS)]
@@ -133,6 +139,14 @@ def wrapped_panels(
     for axis in lowest:
         axis.xaxis.set_tick_params(labelbottom=True)
     return figure, axes[:count], lowest
+
+
+def note_figure(note: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure, axes = panels(1, 1, row_height=0.6)
+    axes[0, 0].set_axis_off()
+    axes[0, 0].text(0.5, 0.5, note, ha="center", va="center", transform=axes[0, 0].transAxes)
+    return figure
 
 
 def band(axes: Axes, x: Any, value: Any, error: Any, **style: Any) -> Line2D:
@@ -179,8 +193,8 @@ def save_figure(figure: Figure, svg: Path, png: Path) -> None:
             figure.savefig(partial, format=kind, metadata=metadata)
 
 
-def plain_log_ticks(axis: Axis) -> None:
-    """Label 1, 2 and 5 of every decade in plain numbers: for a logarithmic axis that spans about one decade."""
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+def plain_log_ticks(axis: Axis, of_decade: Sequence[float] = (1.0, 2.0, 5.0)) -> None:
+    """Label these numbers of every decade as plain numbers: for a logarithmic axis that spans few decades."""
+    axis.set_major_locator(LogLocator(subs=of_decade))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
