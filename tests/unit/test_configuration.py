@@ -213,6 +213,10 @@ BAD: list[tuple[Change, str]] = [
     ),
     (put("stability.cutoff", "5"), "stability.cutoff: 5 is not allowed; choose one of 3"),
     (put("deformations.displacements", "[2, 1]"), "deformations.displacements: [2, 1] must be increasing"),
+    (
+        put("predictor.largest_radius", "0.3"),
+        "predictor.largest_radius: 0.3 is not allowed; it must be greater than predictor.smallest_radius (0.3)",
+    ),
 ]
 
 

@@ -136,6 +136,10 @@ def check_references(configuration: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"deformations.displacements: {deformations['displacements']} must be increasing")
     if stability:
         must_be_one_of("stability.cutoff", stability["cutoff"], deformations["cutoffs"])
+    predictor = configuration["predictor"]
+    if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
+        allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
+        raise ConfigurationError(f"predictor.largest_radius: {predictor['largest_radius']!r} is not allowed; {allowed}")
 
 
 def check_line(key: str, line: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:
