@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config.yaml
 
-.PHONY: reproduce test check format docs lock clean
+.PHONY: reproduce test check format docs bench lock clean
 
 reproduce: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile $(CONFIG)
@@ -30,6 +30,11 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m workflow_scripts.support.document_configuration > docs/configuration.md
 	$(BIN)/snakemake --cores all --directory .docs --configfile configs/smoke.yaml
 	$(BIN)/python -m workflow_scripts.support.document_results .docs/results > docs/results.md
+
+# With the allocator settings that the rules give their jobs (rules/common.smk).
+bench: $(VENV)/.installed
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=67108864 \
+	  $(BIN)/python -m benchmarks.page > docs/.benchmarks.md && mv docs/.benchmarks.md docs/benchmarks.md
 
 lock:
 	$(PYTHON) -m venv $(VENV)

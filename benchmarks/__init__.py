@@ -1,0 +1,1 @@
+"""Speed against straightforward implementations; `make bench` writes docs/benchmarks.md."""
