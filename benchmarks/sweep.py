@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -55,14 +56,14 @@ def compare(width: float, images: int, every_operation: bool, repeats: int) -> d
     @torch.no_grad()
     def bare() -> None:
         for _ in range(STRENGTHS * DRAWS + REFERENCES):
-            for batch in probe.split(batch_size):
+            for batch in torch.split(probe, batch_size):
                 observed.module(batch.contiguous(memory_format=torch.channels_last))
 
     def sweep(perturbation: Perturbation) -> None:
         float32 = torch.full((1, STRENGTHS), torch.inf)
         stability_sweep(observed, probe, [perturbation], float32, draws=DRAWS, batch_size=batch_size)
 
-    return {name: ratio(lambda moved=moved: sweep(moved), bare, repeats) for name, moved in perturbations(probe).items()}
+    return {name: ratio(partial(sweep, moved), bare, repeats) for name, moved in perturbations(probe).items()}
 
 
 def table(sizes: tuple[tuple[float, int], ...] = ((0.25, 200), (1.0, 64)), repeats: int = 5) -> list[str]:
