@@ -16,8 +16,7 @@ min_version("9.0")
 BASE = Path(workflow.basedir)
 SCHEMA = BASE / "schemas" / "config.schema.yaml"
 
-# A file given with --configfile is a whole experiment; it replaces config.yaml rather than being merged into it.
-if "runs" not in config:
+if "runs" not in config:  # a file given with --configfile is a whole experiment: nothing is merged into it
 
     configfile: str(BASE / "config.yaml")
 
@@ -46,6 +45,7 @@ include: "rules/predictor.smk"
 include: "rules/summary.smk"
 include: "rules/predictor_figures.smk"
 include: "rules/puzzle_figures.smk"
+include: "rules/mechanisms_figures.smk"
 include: "rules/figures.smk"
 
 

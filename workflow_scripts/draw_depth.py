@@ -16,27 +16,18 @@ from workflow_scripts.support.plotting import (
     DATASET_COLOURS,
     GREY,
     INITIAL,
+    OPERATION_MARKERS,
     PAGE_WIDTH,
     TRAINED,
     datasets_and_networks,
     label,
     legend_below,
     log_band,
+    operation_handles,
     save_figure,
     state_handles,
     wrapped_panels,
 )
-
-OPERATION_MARKERS = {
-    "input": "*",
-    "convolution": "s",
-    "batch_norm": "D",
-    "activation": "^",
-    "pool": "o",
-    "linear": "P",
-    "residual_sum": "X",
-    "logits": ">",
-}
 
 
 def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
@@ -89,11 +80,7 @@ def legend_entries(datasets: list[str], operations: set[str]) -> list[Line2D]:
     """Data sets by colour, states by line style, operations by marker."""
     entries = [Line2D([], [], color=colour, label=label(name)) for colour, name in zip(DATASET_COLOURS, datasets, strict=False)]
     entries += state_handles()
-    markers = {kind: marker for kind, marker in OPERATION_MARKERS.items() if kind in operations}
-    return entries + [
-        Line2D([], [], color=GREY, linestyle="none", marker=marker, label=kind.replace("_", " "))
-        for kind, marker in markers.items()
-    ]
+    return entries + operation_handles(operations)
 
 
 if "snakemake" in globals():

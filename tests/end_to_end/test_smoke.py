@@ -122,7 +122,8 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "boundary",
         "image_size",
     }
-    assert {"stability_bars", "stability_curves", "depth", "training_curves", "noisy_samples"} | of_predictor <= names
+    of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
+    assert of_stability | of_predictor | {"training_curves", "noisy_samples"} <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

@@ -7,10 +7,12 @@ from tests.synthetic_predictor_summary import make_predictor_summary
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
 from workflow_scripts.diffeo.claims import PARTS
+from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
+OF_SUMMARY = (*STABILITY_CLAIMS, *OPERATION_CLAIMS)
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 
 
@@ -99,8 +101,8 @@ def test_measurement_of_the_predictor_is_in_the_table(decided):
 @pytest.mark.parametrize(
     ("source", "of_source", "switched_off", "reason"),
     [
-        ("summary", STABILITY_CLAIMS, PREDICTOR_CLAIMS, "the analysis 'predictor' is switched off"),
-        ("predictor", PREDICTOR_CLAIMS, STABILITY_CLAIMS, "the analysis 'stability' is switched off"),
+        ("summary", OF_SUMMARY, PREDICTOR_CLAIMS, "the analysis 'predictor' is switched off"),
+        ("predictor", PREDICTOR_CLAIMS, OF_SUMMARY, "the analysis 'stability' is switched off"),
     ],
 )
 def test_either_source_may_be_switched_off(source, of_source, switched_off, reason, everything, tmp_path):

@@ -14,7 +14,7 @@ from workflow_scripts.support.configuration import load_schema
 DryRun = Callable[..., set[str]]
 
 # What follows each rule, itself included.
-FIGURES_OF_SUMMARY = {"draw_stability_bars", "draw_stability_curves", "draw_depth"}
+FIGURES_OF_SUMMARY = {"draw_stability_bars", "draw_stability_curves", "draw_depth", "draw_operations"}
 OF_DIFFEOS = {"draw_interpolations", "draw_interpolation_stability"}
 PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_directions"} | OF_DIFFEOS
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
@@ -88,7 +88,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "predictor.images": (30, PREDICT),
     "predictor.draws": (3, PREDICT),
     "predictor.epochs": ("kept", PREDICT),
-    "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth"}),
+    "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
 }
@@ -111,10 +111,12 @@ MODULES: dict[str, set[str]] = {
     "diffeo/calibration.py": CALIBRATE,
     "diffeo/claims.py": DECIDE,
     "diffeo/deformation.py": CALIBRATE | PREDICT,
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
+    "diffeo/operation_claims.py": DECIDE,
     "diffeo/operations.py": SWEEP | PREDICT,
     "diffeo/perturbations.py": SWEEP | PREDICT,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT,
@@ -162,6 +164,7 @@ MODULES: dict[str, set[str]] = {
     "draw_misclassification.py": {"draw_misclassification"},
     "draw_noise_stability.py": {"draw_noise_stability"},
     "draw_noisy_samples.py": {"draw_noisy_samples"},
+    "draw_operations.py": {"draw_operations"},
     "draw_samples.py": {"draw_samples"},
     "draw_stability_bars.py": {"draw_stability_bars"},
     "draw_stability_curves.py": {"draw_stability_curves"},

@@ -10,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import BACKGROUND, HALF, MECHANISM, Claim, Evidence, EvidenceMaker, difference, row
+from workflow_scripts.diffeo.depth_profiles import SIMPLE, inside
 from workflow_scripts.diffeo.run_averages import (
     Groups,
     at_strength,
@@ -20,7 +21,6 @@ from workflow_scripts.diffeo.run_averages import (
     trained,
 )
 
-SIMPLE = ("fully_connected", "simple_cnn")  # the architectures that the slides except
 UNDEFINED = "R is not a positive number"
 
 
@@ -36,8 +36,8 @@ def depth_slopes(checkpoints: xr.Dataset) -> Groups:
     Operations share the probe images, so that their errors are correlated in an unknown way: the error of a checkpoint's slope
     is the largest that they allow, Σ_k |dslope/dlog10 R_k| se_k.
     """
-    inside = ~checkpoints.operation.isin(["", "softmax"])
-    values, errors = log10_with_error(checkpoints.R.where(inside), checkpoints.R_standard_error.where(inside))
+    counted = inside(checkpoints.operation)
+    values, errors = log10_with_error(checkpoints.R.where(counted), checkpoints.R_standard_error.where(counted))
     depth = checkpoints.relative_depth.where(values.notnull())
     centred = depth - depth.mean("layer")
     squares = (centred**2).sum("layer")

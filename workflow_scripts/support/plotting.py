@@ -1,7 +1,7 @@
 """The one place for the style of figures. matplotlib's objects without pyplot: no display, no global figure list."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,16 @@ DATASET_COLOURS = (
     "#999933",
 )  # of different lightness: no markers are left
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+OPERATION_MARKERS = {
+    "input": "*",
+    "convolution": "s",
+    "batch_norm": "D",
+    "activation": "^",
+    "pool": "o",
+    "linear": "P",
+    "residual_sum": "X",
+    "logits": ">",
+}
 BAND = "#F3E3B3"
 GREY = "#777777"
 INITIAL = {"linestyle": (0, (3, 1.5)), "linewidth": 0.9}
@@ -183,6 +193,13 @@ def state_handles() -> list[Line2D]:
     """Legend entries for the two states of a network."""
     entries = (("initialisation", INITIAL), ("trained", TRAINED))
     return [Line2D([], [], color=GREY, label=name, **style) for name, style in entries]
+
+
+def operation_handles(kinds: Collection[str]) -> list[Line2D]:
+    """Legend entries for the kinds of operations, as far as they are used."""
+    used = {kind: marker for kind, marker in OPERATION_MARKERS.items() if kind in kinds}
+    style: dict[str, Any] = {"color": GREY, "linestyle": "none"}
+    return [Line2D([], [], marker=marker, label=kind.replace("_", " "), **style) for kind, marker in used.items()]
 
 
 def save_figure(figure: Figure, svg: Path, png: Path) -> None:
