@@ -92,6 +92,30 @@ def make_summary(
     )
 
 
+def plant_operations(
+    summary: xr.Dataset,
+    network: str,
+    kinds: Sequence[str],
+    *,
+    before: Sequence[float] | None = None,
+    after: Sequence[float] | None = None,
+) -> xr.Dataset:
+    """The summary with other kinds of operations between input and logits of a network, as many as it has, and other R there.
+
+    `before` are R at initialisation and `after` trained, from the input to the logits; relative errors stay as they are.
+    """
+    made = summary.copy(deep=True)
+    end = len(kinds) + 2
+    for row in np.flatnonzero(made.network == network):
+        made.operation.values[row, 1 : end - 1] = kinds
+        planted = after if made.epoch.values[row] else before
+        if planted is not None:
+            factor = np.asarray(planted) / made.R.values[row, :, :, :end]
+            for name in ("D", "D_standard_error", "R", "R_standard_error"):
+                made[name].values[row, :, :, :end] *= factor
+    return made
+
+
 def make_calibration(
     dataset: str = "fashion_mnist",
     cutoff: int = 3,

@@ -78,8 +78,8 @@ def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
 
 def dataset_with_most(checkpoints: xr.Dataset) -> str:
     """The data set with most networks, counted at initialisation and trained; of equals the first by name."""
-    names, networks = checkpoints.dataset.values.tolist(), checkpoints.network.values.tolist()
-    states = set(zip(names, networks, checkpoints.epoch.values > 0, strict=True))
+    names: list[str] = checkpoints.dataset.values.tolist()
+    states = set(zip(names, checkpoints.network.values.tolist(), checkpoints.epoch.values > 0, strict=True))
     counts = Counter(dataset for dataset, *_ in states)
     return min(names, key=lambda dataset: (-counts[dataset], dataset))
 

@@ -5,19 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.patches import Rectangle
 
-from tests.synthetic import ARCHITECTURES, PLANTED, make_calibration, make_history, make_summary
+from tests.synthetic import ARCHITECTURES, PLANTED, make_calibration, make_history, make_summary, plant_operations
 from workflow_scripts import (
     draw_calibration,
     draw_depth,
+    draw_operations,
     draw_samples,
     draw_stability_bars,
     draw_stability_curves,
     draw_training_curves,
 )
 from workflow_scripts.support.netcdf import write_dataset
-from workflow_scripts.support.plotting import join_cutoffs
+from workflow_scripts.support.plotting import join_cutoffs, label
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
@@ -29,6 +31,7 @@ EVERY_SCRIPT = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("dr
 SCRIPTS = (
     "draw_calibration",
     "draw_depth",
+    "draw_operations",
     "draw_samples",
     "draw_stability_bars",
     "draw_stability_curves",
@@ -148,6 +151,73 @@ def test_depth_marks_every_operation():
     assert marked == {kinds[kind]: count for kind, count in expected.items()}
 
 
+# Operations
+
+
+def line_of(axis, state):
+    """The joined operations of one state in a panel: the line without markers that is dashed or solid."""
+    style = {"initialisation": "--", "trained": "-"}[state]
+    (line,) = [line for line in axis.lines if line.get_linestyle() == style]
+    return line.get_data()
+
+
+@pytest.mark.parametrize(("datasets", "planted"), SIZES)
+def test_operations(datasets, planted):
+    summary = make_summary(datasets, planted)
+    figure = draw_operations.draw(summary, SETTINGS)
+    deep = [network for network in planted if ARCHITECTURES.get(network) not in ("fully_connected", "simple_cnn")]
+    assert len(figure.axes) == (3 * len(deep) if deep else 1)
+    assert not overlapping_texts(figure)
+    if not deep:
+        assert figure.axes[0].texts[0].get_text() == "Only fully connected networks and simple CNNs were measured."
+        return
+    assert {"deformations $D_k$", "noise $G_k$", "$R_k = D_k/G_k$", "relative depth", "pool", "trained"} < texts(figure)
+    titles = {axis.get_title() for axis in figure.axes} - {""}
+    assert titles == {f"{label(network)}\n{label(datasets[0])}" for network in deep}
+
+
+def test_operations_show_the_planted_numbers():
+    before, after = np.geomspace(1, 0.5, 8), np.array([1, 0.9, 1.2, 0.5, 0.6, 0.2, 0.2, 0.1])
+    kinds = ["convolution", "activation", "pool", "convolution", "pool", "pool"]
+    summary = plant_operations(make_summary(planted={"vgg11_bn_narrow": (1.0, 0.5)}), "vgg11_bn_narrow", kinds, after=after)
+    summary = plant_operations(summary, "vgg11_bn_narrow", kinds, before=before)
+    noise = float(summary.G.sel(interpolation="bilinear")[0, 3, 0])
+    planted = {"D": noise, "G": None, "R": 1.0}
+    for axis, (name, factor) in zip(draw_operations.draw(summary, SETTINGS).axes, planted.items(), strict=True):
+        assert axis.get_yscale() == "log"
+        for state, values in (("initialisation", before), ("trained", after)):
+            depth, drawn = line_of(axis, state)
+            assert depth == pytest.approx(np.arange(8) / 7)
+            assert drawn == pytest.approx(factor * values if factor else np.full(8, noise)), name
+        bands = [np.ptp(np.log10(band.get_paths()[0].vertices[[1, -2], 1])) for band in axis.collections]
+        assert bands == pytest.approx([2 * 0.05 / np.log(10)] * 2)
+        pools = [line for line in axis.lines if line.get_marker() == draw_operations.OPERATION_MARKERS["pool"]]
+        assert [line.get_markerfacecolor() == "white" for line in pools] == [True, False]
+        for line in pools:
+            assert line.get_xdata() == pytest.approx(np.array([3, 5, 6]) / 7)
+
+
+def test_operations_of_residual_networks_are_joined_from_sum_to_sum():
+    kinds = ["convolution", "activation", "residual_sum", "convolution", "residual_sum", "pool"]
+    after = [1, 0.9, 0.8, 0.7, 0.3, 0.6, 0.5, 0.4]
+    planted = make_summary(planted={"resnet18_narrow": (1.0, 0.5)})
+    axis = draw_operations.draw(plant_operations(planted, "resnet18_narrow", kinds, after=after), SETTINGS).axes[2]
+    depth, value = line_of(axis, "trained")
+    assert depth * 7 == pytest.approx([0, 3, 5, 6, 7])
+    assert value == pytest.approx([1, 0.7, 0.6, 0.5, 0.4])
+    trained = [line for line in axis.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() != "white"]
+    sizes = {line.get_marker(): (line.get_markersize(), line.get_ydata().tolist()) for line in trained}
+    markers = draw_operations.OPERATION_MARKERS
+    assert sizes[markers["convolution"]] == (1.5, pytest.approx([0.9, 0.3]))
+    assert sizes[markers["residual_sum"]] == (4, pytest.approx([0.7, 0.6]))
+
+
+def test_operations_are_those_of_the_data_set_with_most_networks():
+    few, many = make_summary(("a",), {"lenet": (1.0, 0.1), "fc2": (1.0, 0.2)}), make_summary(("b",))
+    both = xr.concat([few, many], "checkpoint", join="outer", fill_value={"operation": ""})
+    assert {axis.get_title().split("\n")[-1] for axis in draw_operations.draw(both, SETTINGS).axes} == {"b", ""}
+
+
 # Training
 
 
@@ -252,6 +322,7 @@ def test_script_writes_a_valid_svg_and_png(script, inputs, tmp_path):
         "draw_stability_bars": summary | {"settings": SETTINGS},
         "draw_stability_curves": summary | bilinear,
         "draw_depth": summary | {"settings": SETTINGS},
+        "draw_operations": summary | {"settings": SETTINGS},
     }
     svg, png = tmp_path / "figure.svg", tmp_path / "figure.png"
     sys.modules[f"workflow_scripts.{script}"].main(svg=svg, png=png, **arguments[script])
