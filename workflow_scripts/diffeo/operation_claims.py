@@ -30,7 +30,8 @@ def pooling_changes(checkpoints: xr.Dataset) -> Groups:
 def largest_changes(checkpoints: xr.Dataset) -> Groups:
     """Largest change of log10 R from one operation in sequence to any later one, for each (data set, network).
 
-    It is negative where R falls at every step; its error is that of the two operations between which it lies.
+    It is negative where R falls at every step; its error is that of the two operations between which it lies. As the largest of
+    many differences it lies above the true one by part of that error, which can only speak against the claim.
     """
     counted = in_sequence(checkpoints.operation)
     values, errors = log10_with_error(checkpoints.R.where(counted), checkpoints.R_standard_error.where(counted))
@@ -70,7 +71,7 @@ def monotone(summary: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]
 OPERATION_CLAIMS = (
     Claim(
         "monotone",
-        "R_f monotonically decreases with depth (it rises by 10 % from no operation to any later one).",
+        "R_f monotonically decreases with depth (after no operation is R 10 % above what it was after an earlier one).",
         MECHANISM,
         ACHIEVED,
         "Largest change of log10 R_k from one operation to any later one, input to logits, of trained networks (all but fully "
