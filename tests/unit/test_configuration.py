@@ -84,7 +84,12 @@ BAD: list[tuple[Change, str]] = [
     (put("recipes.sgd.learning_rat", "0.1"), f"recipes.sgd.learning_rat: is not a key; allowed here: {RECIPE_KEYS}"),
     (put("stability.cutof", "3"), f"stability.cutof: is not a key; allowed here: {STABILITY_KEYS}"),
     (put("networks.fc.widht", "1"), "networks.fc.widht: is not a key; allowed here: architecture, weights, width, depth"),
-    (put("networks.vgg.depth", "3"), "networks.vgg.depth: is not a key; allowed here: architecture, weights, width"),
+    (put("networks.vgg.depth", "3"), "networks.vgg.depth: is not a key; allowed here: architecture, weights, width, antialiased"),
+    (
+        put("networks.fc.antialiased", "true"),
+        "networks.fc.antialiased: is not a key; allowed here: architecture, weights, width, depth",
+    ),
+    (put("networks.vgg.antialiased", "1"), "networks.vgg.antialiased: 1 is not of type boolean"),
     (
         put("networks.new", "{architecture: efficientnet_lite0, width: 0.5}"),
         "networks.new.width: is not a key; allowed here: architecture, weights",
@@ -327,7 +332,7 @@ def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> No
     assert (pixels["size"], pixels["scale"], pixels["gap"], pixels["test"]) == (28, 14, 2, 2000)
     assert configuration["networks"] == {
         "fc": {"architecture": "fully_connected", "weights": None, "width": 1.0, "depth": 2},
-        "vgg": {"architecture": "vgg11_bn", "weights": None, "width": 1.0},
+        "vgg": {"architecture": "vgg11_bn", "weights": None, "width": 1.0, "antialiased": False},
     }
 
 

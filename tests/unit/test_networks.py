@@ -5,7 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from workflow_scripts.diffeo.blur_pool import BlurredMaxPool
 from workflow_scripts.diffeo.networks import ARCHITECTURES, build_network, check_logits
 
 CIFAR = (3, 32, 32)
@@ -56,6 +58,46 @@ def test_logits_trace_and_no_operation_in_place(architecture: str, shape: tuple[
     assert logits.shape == (2, 10)
     assert torch.equal(torch.fx.symbolic_trace(network)(images), logits)
     assert not any(getattr(module, "inplace", False) for module in network.modules())
+
+
+BLURRED = [name for name in ARCHITECTURES if name.startswith(("vgg", "resnet"))]
+
+
+def map_sizes(network: nn.Module, shape: tuple[int, int, int]) -> list[tuple[int, int]]:
+    """Sizes of the outputs of all poolings and residual blocks."""
+    sizes: list[tuple[int, int]] = []
+    for module in network.modules():
+        if isinstance(module, nn.MaxPool2d | BlurredMaxPool | BasicBlock | Bottleneck):
+            module.register_forward_hook(lambda _module, _inputs, output: sizes.append(tuple(output.shape[2:])))
+    network(torch.zeros(1, *shape))
+    return sizes
+
+
+@pytest.mark.parametrize("architecture", BLURRED)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 16, 16), (1, 30, 21)])
+def test_antialiased_networks_have_the_weights_and_map_sizes_of_the_others(
+    architecture: str, shape: tuple[int, int, int]
+) -> None:
+    plain, blurred = (build(architecture, shape, width=0.1, antialiased=choice) for choice in (False, True))
+    plain, blurred = plain.eval(), blurred.eval()
+    weights = list(plain.parameters()), list(blurred.parameters())
+    assert all(torch.equal(*pair) for pair in zip(*weights, strict=True))
+    images = torch.randn(2, *shape)
+    logits = blurred(images)
+    assert torch.equal(torch.fx.symbolic_trace(blurred)(images), logits)
+    assert not torch.equal(plain(images), logits)
+    assert not any(module.stride == (2, 2) for module in blurred.modules() if isinstance(module, nn.Conv2d))
+    assert not any(isinstance(module, nn.MaxPool2d) for module in blurred.modules())
+    sizes = map_sizes(plain, shape)
+    assert len(sizes) >= 5 and sizes == map_sizes(blurred, shape)
+
+
+@pytest.mark.parametrize("architecture", BLURRED)
+def test_without_the_key_nothing_is_blurred(architecture: str) -> None:
+    bare, plain = build(architecture, width=0.1), build(architecture, width=0.1, antialiased=False)
+    assert str(bare) == str(plain) and "Blur" not in str(bare)
+    first, second = bare.state_dict(), plain.state_dict()
+    assert list(first) == list(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
@@ -193,6 +235,7 @@ def test_initialisation_conventions() -> None:
         ({"architecture": "torchvision", "model": "resnet18", "width": 1}, CIFAR, ["width has no effect", "architecture, model"]),
         ({"architecture": "torchvision", "model": "resnet19"}, CIFAR, ["model 'resnet19'", "78", "resnet18", "resnet152"]),
         ({"architecture": "torchvision", "model": "googlenet"}, CIFAR, ["model 'googlenet'", "alexnet"]),
+        ({"architecture": "lenet", "antialiased": True}, CIFAR, ["antialiased has no effect", "architecture, width"]),
         ({"architecture": "lenet"}, (1, 15, 15), ["15 x 15", "at least 16"]),
         ({"architecture": "simple_cnn", "depth": 6}, (1, 28, 28), ["28 x 28", "depth 6", "at least 32"]),
     ],

@@ -196,6 +196,24 @@ def test_a_module_used_three_times_is_observed_three_times() -> None:
         assert torch.equal(activations[after], activations[before].clamp(min=0))
 
 
+@pytest.mark.parametrize("architecture", ["vgg11_bn", "resnet18", "resnet50"])
+def test_blurring_is_pooling(architecture: str) -> None:
+    found = {}
+    for antialiased in (False, True):
+        specification = {"architecture": architecture, "width": 0.1, "antialiased": antialiased}
+        network = build_network(specification, input_shape=(1, 28, 28), classes=10, seed=0).eval()
+        observed = ObservedNetwork(network)
+        images = torch.randn(2, 1, 28, 28)
+        torch.testing.assert_close(record(observed, images)[-2], network(images).detach(), rtol=1e-4, atol=1e-4)
+        found[antialiased] = [operation.kind for operation in observed.operations]
+    pools = [kinds.count("pool") for kinds in found.values()]
+    if architecture == "vgg11_bn":
+        assert found[True] == found[False] and pools == [6, 6]
+    else:  # one blur on the path and one in the shortcut of three blocks
+        assert pools == [1, 7]
+        assert [k for k in found[True] if k != "pool"] == [k for k in found[False] if k != "pool"]
+
+
 def test_only_input_logits_and_softmax_where_not_every_operation_is_wanted() -> None:
     torch.manual_seed(0)
     network = torchvision.models.resnet18(num_classes=10).eval()

@@ -51,6 +51,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "datasets.photographs.standard_deviation": ([0.2, 0.2, 0.2], OF_PHOTOGRAPHS),
     "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
+    "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
     "networks.fc2.depth": (3, INITIALISE),
     "networks.fc2.weights": ("a_file.pth", NOTHING),  # not looked at: it is not imported
     "networks.efficientnet_lite0.weights": (str(ROOT / "README.md"), IMPORT),
@@ -105,6 +106,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/augmentation.py": TRAIN,
     "diffeo/batch_norm.py": SWEEP | PREDICT,
+    "diffeo/blur_pool.py": INITIALISE | IMPORT,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from workflow_scripts.diffeo.blur_pool import BlurredMaxPool, antialias_block
 from workflow_scripts.diffeo.randomness import derive_seed
 
 Shape = tuple[int, int, int]
@@ -37,7 +38,7 @@ def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, i
     Args:
         specification: `architecture` (a key of `ARCHITECTURES`), for most `width` (factor on the number of channels of every
             layer, default 1), for `fully_connected` `depth`, for `simple_cnn` `depth` and `filter_size`, for `torchvision`
-            `model`.
+            `model`, for VGGs and ResNets `antialiased` (pooling and strides that blur, default false).
         input_shape: channels, height and width of an image.
         classes: number of logits.
         seed: the run's seed; the weights use its stream "initialisation", the global random state is left alone.
@@ -145,7 +146,9 @@ def _lenet(input_shape: Shape, classes: int, scale: Scale) -> nn.Module:
     )
 
 
-def _vgg(input_shape: Shape, classes: int, scale: Scale, *, layers: str, batch_norm: bool) -> nn.Module:
+def _vgg(
+    input_shape: Shape, classes: int, scale: Scale, *, layers: str, batch_norm: bool, antialiased: bool = False
+) -> nn.Module:
     """Torchvision's VGG features (Simonyan and Zisserman 2015), global average, one linear read-out.
 
     Pooling rounds sizes up, so that 28 pixels survive five poolings (at 32 pixels that changes nothing).
@@ -155,16 +158,18 @@ def _vgg(input_shape: Shape, classes: int, scale: Scale, *, layers: str, batch_n
     plan = [layer if layer == "M" else scale(layer) for layer in cfgs[layers]]
     features = make_layers(plan, batch_norm=batch_norm)
     features[0] = nn.Conv2d(input_shape[0], plan[0], 3, padding=1)
-    for module in features:
+    for index, module in enumerate(features):
         if isinstance(module, nn.MaxPool2d):
-            module.ceil_mode = True
+            features[index] = BlurredMaxPool() if antialiased else nn.MaxPool2d(2, ceil_mode=True)
     parts = OrderedDict(
         features=features, avgpool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), classifier=nn.Linear(plan[-2], classes)
     )
     return _in_torchvision_convention(nn.Sequential(parts))
 
 
-def _resnet(input_shape: Shape, classes: int, scale: Scale, *, block: str, blocks: tuple[int, ...]) -> nn.Module:
+def _resnet(
+    input_shape: Shape, classes: int, scale: Scale, *, block: str, blocks: tuple[int, ...], antialiased: bool = False
+) -> nn.Module:
     """Torchvision's residual blocks (He et al. 2016) behind a CIFAR stem: 3 x 3, stride 1, no max-pooling."""
     from torchvision.models import resnet
 
@@ -182,6 +187,8 @@ def _resnet(input_shape: Shape, classes: int, scale: Scale, *, block: str, block
                 convolution = resnet.conv1x1(planes, out * kind.expansion, stride)
                 shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out * kind.expansion))
             stage.append(kind(planes, out, stride, shortcut))
+            if antialiased and stride != 1:
+                antialias_block(stage[-1])
             planes = out * kind.expansion
         parts[f"layer{index + 1}"] = nn.Sequential(*stage)
     parts |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(planes, classes)}
@@ -236,13 +243,13 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "simple_cnn": Architecture(_simple_cnn, ("width", "depth", "filter_size")),
     "lenet": Architecture(_lenet),
     **{
-        f"vgg{depth}{suffix}": Architecture(partial(_vgg, layers=layers, batch_norm=bool(suffix)))
+        f"vgg{depth}{suffix}": Architecture(partial(_vgg, layers=layers, batch_norm=bool(suffix)), ("width", "antialiased"))
         for depth, layers in {11: "A", 13: "B", 16: "D", 19: "E"}.items()
         for suffix in ("", "_bn")
     },
-    "resnet18": Architecture(partial(_resnet, block="BasicBlock", blocks=(2, 2, 2, 2))),
-    "resnet34": Architecture(partial(_resnet, block="BasicBlock", blocks=(3, 4, 6, 3))),
-    "resnet50": Architecture(partial(_resnet, block="Bottleneck", blocks=(3, 4, 6, 3))),
+    "resnet18": Architecture(partial(_resnet, block="BasicBlock", blocks=(2, 2, 2, 2)), ("width", "antialiased")),
+    "resnet34": Architecture(partial(_resnet, block="BasicBlock", blocks=(3, 4, 6, 3)), ("width", "antialiased")),
+    "resnet50": Architecture(partial(_resnet, block="Bottleneck", blocks=(3, 4, 6, 3)), ("width", "antialiased")),
     "efficientnet_lite0": Architecture(_efficientnet_lite0, ()),
     "torchvision": Architecture(_torchvision, ("model",)),
 }

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from workflow_scripts.diffeo.blur_pool import BlurPool, BlurredMaxPool
 from workflow_scripts.diffeo.networks import not_in_place
 
 Observer = Callable[[int, Tensor], None]
@@ -17,7 +18,7 @@ MODULE_OPERATIONS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], st
     (nn.modules.batchnorm._BatchNorm, "batch_norm"),
     (nn.Linear, "linear"),
     ((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Sigmoid, nn.Tanh), "activation"),
-    ((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), "pool"),
+    ((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, BlurPool, BlurredMaxPool), "pool"),
 )
 FUNCTION_OPERATIONS: dict[Callable[..., Any], str] = {
     operator.add: "residual_sum",
