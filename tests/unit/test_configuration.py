@@ -89,6 +89,23 @@ BAD: list[tuple[Change, str]] = [
         put("networks.fc.antialiased", "true"),
         "networks.fc.antialiased: is not a key; allowed here: architecture, weights, width, depth",
     ),
+    (
+        put("networks.new", "{architecture: local_model, depth: 2}"),
+        "networks.new.depth: is not a key; allowed here: architecture, weights, width, "
+        "channels, filter_size, pool_size, pooling, locally_connected, trained",
+    ),
+    (
+        put("networks.new", "{architecture: simple_cnn, trained: readout}"),
+        "networks.new.trained: is not a key; allowed here: architecture, weights, width, depth, filter_size",
+    ),
+    (
+        put("networks.new", "{architecture: local_model, trained: none}"),
+        "networks.new.trained: 'none' is not allowed; choose one of all, readout",
+    ),
+    (
+        put("networks.new", "{architecture: local_model, pool_size: 0}"),
+        "networks.new.pool_size: 0 is not allowed; it must be at least 1",
+    ),
     (put("networks.vgg.antialiased", "1"), "networks.vgg.antialiased: 1 is not of type boolean"),
     (
         put("networks.new", "{architecture: efficientnet_lite0, width: 0.5}"),
@@ -333,6 +350,22 @@ def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> No
     assert configuration["networks"] == {
         "fc": {"architecture": "fully_connected", "weights": None, "width": 1.0, "depth": 2},
         "vgg": {"architecture": "vgg11_bn", "weights": None, "width": 1.0, "antialiased": False},
+    }
+
+
+def test_a_local_model_has_its_own_defaults() -> None:
+    configuration = minimal()
+    put("networks.local", "{architecture: local_model}")(configuration)
+    assert check(configuration)["networks"]["local"] == {
+        "architecture": "local_model",
+        "weights": None,
+        "width": 1.0,
+        "channels": 64,
+        "filter_size": 5,
+        "pool_size": 4,
+        "pooling": "max",
+        "locally_connected": False,
+        "trained": "all",
     }
 
 

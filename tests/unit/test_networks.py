@@ -23,6 +23,7 @@ KNOWN_PARAMETERS = {  # published for CIFAR-10; VGGs with batch-norm and one lin
     "lenet": 62_006,
     "fully_connected": 3072 * 1024 + 1024 + 10 * 1024 + 10,
     "simple_cnn": 3 * 64 * 9 + 64 + 3 * (64 * 64 * 9 + 64) + 650,
+    "local_model": 3 * 64 * 25 + 64 + 64 * 64 * 10 + 10,
     "efficientnet_lite0": 4_652_008 - 990 * 1281,  # published with 1000 classes
 }
 OF_FIXED_WIDTH = {"efficientnet_lite0": {}, "torchvision": {"model": "resnet18"}}
@@ -189,6 +190,7 @@ def test_width_scales_channels() -> None:
     assert build("vgg11_bn", width=0.25).classifier.in_features == 128
     assert build("resnet50", CIFAR, width=0.25).fc.in_features == 512
     assert build("fully_connected", width=0.5, depth=4).linear3.weight.shape == (512, 512)
+    assert build("local_model", width=0.5, channels=10).conv.weight.shape == (5, 1, 5, 5)
     assert build("simple_cnn", width=0.3).linear.in_features == 19
     assert build("lenet", width=2).linear1.weight.shape == (240, 32 * 4 * 4)
 
@@ -236,6 +238,14 @@ def test_initialisation_conventions() -> None:
         ({"architecture": "torchvision", "model": "resnet19"}, CIFAR, ["model 'resnet19'", "78", "resnet18", "resnet152"]),
         ({"architecture": "torchvision", "model": "googlenet"}, CIFAR, ["model 'googlenet'", "alexnet"]),
         ({"architecture": "lenet", "antialiased": True}, CIFAR, ["antialiased has no effect", "architecture, width"]),
+        ({"architecture": "local_model", "depth": 2}, CIFAR, ["depth has no effect", "width, channels, filter_size, pool_size"]),
+        ({"architecture": "local_model", "channels": 0}, CIFAR, ["channels 0", "at least 1"]),
+        ({"architecture": "local_model", "pool_size": 0}, CIFAR, ["pool_size 0", "at least 1"]),
+        ({"architecture": "local_model", "pool_size": 29}, (1, 28, 28), ["pool_size 29", "28 x 28 pixels"]),
+        ({"architecture": "local_model", "filter_size": 17}, (1, 28, 16), ["filter_size 17", "28 x 16 pixels"]),
+        ({"architecture": "local_model", "pooling": "mean"}, CIFAR, ["pooling 'mean'", "average, max"]),
+        ({"architecture": "local_model", "trained": "none"}, CIFAR, ["trained 'none'", "all, readout"]),
+        ({"architecture": "local_model", "width": 0.001}, CIFAR, ["width 0.001", "local_model"]),
         ({"architecture": "lenet"}, (1, 15, 15), ["15 x 15", "at least 16"]),
         ({"architecture": "simple_cnn", "depth": 6}, (1, 28, 28), ["28 x 28", "depth 6", "at least 32"]),
     ],

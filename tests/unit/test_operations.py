@@ -214,6 +214,18 @@ def test_blurring_is_pooling(architecture: str) -> None:
         assert [k for k in found[True] if k != "pool"] == [k for k in found[False] if k != "pool"]
 
 
+@pytest.mark.parametrize("locally_connected", [False, True])
+def test_a_locally_connected_layer_is_one_convolution(locally_connected: bool) -> None:
+    specification = {"architecture": "local_model", "channels": 6, "filter_size": 9, "locally_connected": locally_connected}
+    network = build_network(specification, input_shape=(3, 12, 12), classes=10, seed=0).eval()
+    observed, images = ObservedNetwork(network), torch.randn(2, 3, 12, 12)
+    assert [operation.kind for operation in observed.operations] == [
+        "input", "convolution", "activation", "pool", "logits", "softmax"]  # fmt: skip
+    found = record(observed, images)
+    torch.testing.assert_close(found[1], network.conv(images).detach(), rtol=1e-5, atol=1e-5)
+    assert observed.largest_activation(images[:1]) == 144 * (3 * 81 if locally_connected else 6)  # its patches count
+
+
 def test_only_input_logits_and_softmax_where_not_every_operation_is_wanted() -> None:
     torch.manual_seed(0)
     network = torchvision.models.resnet18(num_classes=10).eval()

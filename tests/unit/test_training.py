@@ -193,6 +193,29 @@ def test_training_learns_and_evaluation_counts() -> None:
     assert not trained.network.training
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("locally_connected", [False, True])
+def test_a_frozen_layer_stays_bit_by_bit_while_the_read_out_is_trained(optimizer: str, locally_connected: bool) -> None:
+    specification = {"architecture": "local_model", "channels": 4, "locally_connected": locally_connected}
+    whole, frozen = (
+        build_network({**specification, "trained": trained}, input_shape=(1, 16, 16), classes=2, seed=0)
+        for trained in ("all", "readout")
+    )
+    before = copy.deepcopy(whole.state_dict())
+    assert same(dict(before), dict(frozen.state_dict()))
+    recipe = replace(RECIPE, optimizer=optimizer, learning_rate=0.01, weight_decay=0.1)
+    for network in (whole, frozen):
+        trained = Trainer(network, recipe, some_images(), seed=0, run="r")
+        trained.train_epoch(1)
+        resumed = Trainer(copy.deepcopy(network), recipe, some_images(), seed=0, run="r")
+        resumed.load_state_dict(copy.deepcopy(trained.state_dict()))
+        for continued in (trained, resumed):
+            continued.train_epoch(2)
+        assert same(trained.state_dict(), resumed.state_dict())
+        changed = [not torch.equal(value, before[name]) for name, value in network.state_dict().items()]
+        assert changed == ([True] * 4 if network is whole else [False, False, True, True])
+
+
 @pytest.mark.parametrize("rate", [1e30, math.nan])
 def test_divergence_names_run_and_epoch(rate: float) -> None:
     diverging = trainer(replace(RECIPE, learning_rate=1e30))

@@ -96,8 +96,13 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
 
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
+    "networks.channels",
     "networks.filter_size",
+    "networks.locally_connected",
     "networks.model",
+    "networks.pool_size",
+    "networks.pooling",
+    "networks.trained",
     "recipes.pretrained",
 }
 
@@ -116,6 +121,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
+    "diffeo/local_models.py": INITIALISE | IMPORT,
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
     "diffeo/operation_claims.py": DECIDE,

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from workflow_scripts.diffeo.blur_pool import BlurredMaxPool, antialias_block
+from workflow_scripts.diffeo.local_models import local_model
 from workflow_scripts.diffeo.randomness import derive_seed
 
 Shape = tuple[int, int, int]
@@ -38,7 +39,8 @@ def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, i
     Args:
         specification: `architecture` (a key of `ARCHITECTURES`), for most `width` (factor on the number of channels of every
             layer, default 1), for `fully_connected` `depth`, for `simple_cnn` `depth` and `filter_size`, for `torchvision`
-            `model`, for VGGs and ResNets `antialiased` (pooling and strides that blur, default false).
+            `model`, for VGGs and ResNets `antialiased` (pooling and strides that blur, default false), for `local_model` those of
+            `local_models.local_model`.
         input_shape: channels, height and width of an image.
         classes: number of logits.
         seed: the run's seed; the weights use its stream "initialisation", the global random state is left alone.
@@ -56,7 +58,7 @@ def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, i
         allowed = ", ".join(("architecture", *architecture.options))
         raise ValueError(f"{unknown[0]} has no effect on architecture {name}; its keys are {allowed}")
     width = options.pop("width", 1.0)
-    for key in ("depth", "filter_size"):
+    for key in ("depth", "filter_size", "channels", "pool_size"):
         if options.get(key, 1) < 1:
             raise ValueError(f"{key} {options[key]} is not allowed for architecture {name}; it must be at least 1")
 
@@ -242,6 +244,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "fully_connected": Architecture(_fully_connected, ("width", "depth")),
     "simple_cnn": Architecture(_simple_cnn, ("width", "depth", "filter_size")),
     "lenet": Architecture(_lenet),
+    "local_model": Architecture(
+        local_model, ("width", "channels", "filter_size", "pool_size", "pooling", "locally_connected", "trained")
+    ),
     **{
         f"vgg{depth}{suffix}": Architecture(partial(_vgg, layers=layers, batch_norm=bool(suffix)), ("width", "antialiased"))
         for depth, layers in {11: "A", 13: "B", 16: "D", 19: "E"}.items()

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, fx, nn
 
 from workflow_scripts.diffeo.blur_pool import BlurPool, BlurredMaxPool
+from workflow_scripts.diffeo.local_models import LocallyConnected2d
 from workflow_scripts.diffeo.networks import not_in_place
 
 Observer = Callable[[int, Tensor], None]
 
 MODULE_OPERATIONS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], str], ...] = (
-    ((nn.Conv1d, nn.Conv2d, nn.Conv3d), "convolution"),
+    ((nn.Conv1d, nn.Conv2d, nn.Conv3d, LocallyConnected2d), "convolution"),
     (nn.modules.batchnorm._BatchNorm, "batch_norm"),
     (nn.Linear, "linear"),
     ((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Sigmoid, nn.Tanh), "activation"),

@@ -83,15 +83,16 @@ def choose_loss(name: str) -> Callable[..., Tensor]:
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
-    """SGD, Adam or AdamW over all parameters; raises ValueError for another name."""
+    """SGD, Adam or AdamW over all parameters that take a gradient; raises ValueError for another name."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     match recipe.optimizer:
         case "sgd":
-            return SGD(network.parameters(), momentum=recipe.momentum, **common)
+            return SGD(parameters, momentum=recipe.momentum, **common)
         case "adam":
-            return Adam(network.parameters(), betas=(recipe.momentum, 0.999), **common)
+            return Adam(parameters, betas=(recipe.momentum, 0.999), **common)
         case "adamw":
-            return AdamW(network.parameters(), betas=(recipe.momentum, 0.999), **common)
+            return AdamW(parameters, betas=(recipe.momentum, 0.999), **common)
     raise ValueError(f"optimizer {recipe.optimizer!r} is not known; choose one of {', '.join(OPTIMIZERS)}")
 
 
