@@ -8,6 +8,7 @@ from workflow_scripts.support.code_digest import code_digest
 from workflow_scripts.support.configuration import (
     IMPORTED_EPOCH,
     expand_runs,
+    has_filters,
     is_training,
     kept_epochs,
     runs_with,
@@ -41,6 +42,13 @@ PREDICTOR_FILES = [
     for run in runs_with(config, "predictor")
     for epoch in EPOCHS[run["recipe"]]
     if config["predictor"] and (config["predictor"]["epochs"] == "kept" or epoch == EPOCHS[run["recipe"]][-1])
+]
+FILTER_FILES = [
+    f"{RUN}/filter_spectra.nc".format(**run)
+    for run in runs_with(config, "filter_spectra")
+    if config["filter_spectra"]
+    and is_training(config["recipes"][run["recipe"]])
+    and has_filters(config["networks"][run["network"]])
 ]
 
 

@@ -1,10 +1,12 @@
-"""Figures of the mechanism: what each operation does to the stability."""
+"""Figures of the mechanisms: what each operation does to the stability, what training does to the filters."""
 
 MECHANISM_FIGURES = ["operations"] if STABILITY_FILES else []
+MECHANISM_FIGURES += ["filter_spectra"] if FILTER_FILES else []
 
 
 localrules:
     draw_operations,
+    draw_filter_spectra,
 
 
 rule draw_operations:
@@ -27,3 +29,24 @@ rule draw_operations:
         settings=config["summary"],
     script:
         "../workflow_scripts/draw_operations.py"
+
+
+rule draw_filter_spectra:
+    input:
+        mechanisms="results/mechanisms.nc",
+    output:
+        svg=report(
+            "results/figures/filter_spectra.svg",
+            caption="../report/filter_spectra.rst",
+            category="Mechanisms",
+            labels={"figure": "filters against the eigenvalue and depth"},
+        ),
+        png="results/figures/filter_spectra.png",
+    log:
+        "results/logs/figures/filter_spectra.log",
+    benchmark:
+        "results/benchmarks/figures/filter_spectra.tsv"
+    params:
+        code=code("draw_filter_spectra"),
+    script:
+        "../workflow_scripts/draw_filter_spectra.py"

@@ -26,6 +26,7 @@ from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 SOURCES = {"summary": xr.Dataset(attrs={"of": "summary"}), "predictor": xr.Dataset(attrs={"of": "predictor"})}
+SOURCES |= {"mechanisms": xr.Dataset(attrs={"of": "mechanisms"})}
 
 
 def claim_of(rows, interval=(0.0, 1.0), source="summary"):
@@ -102,7 +103,7 @@ def test_an_error_that_rows_share_does_not_shrink_with_their_number():
 # Sources
 
 
-@pytest.mark.parametrize("source", ["summary", "predictor"])
+@pytest.mark.parametrize("source", ["summary", "predictor", "mechanisms"])
 def test_evidence_gets_its_source_and_the_settings(source):
     seen = []
     claim = replace(
@@ -112,7 +113,9 @@ def test_evidence_gets_its_source_and_the_settings(source):
     assert seen == [(source, SETTINGS)]
 
 
-@pytest.mark.parametrize(("source", "analysis"), [("summary", "stability"), ("predictor", "predictor")])
+@pytest.mark.parametrize(
+    ("source", "analysis"), [("summary", "stability"), ("predictor", "predictor"), ("mechanisms", "filter_spectra")]
+)
 def test_claim_is_undecided_where_its_analysis_is_switched_off(source, analysis):
     claim = claim_of([Evidence("a", "n", 0.5, 0.1, 1)], source=source)
     others = {name: table for name, table in SOURCES.items() if name != source}

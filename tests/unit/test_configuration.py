@@ -127,7 +127,7 @@ BAD: list[tuple[Change, str]] = [
     (put("recipes.new", "{pretrained: false}"), "recipes.new: lacks the key 'epochs'; required here: epochs"),
     (
         put("runs.0.analyses", "[stability, predictr]"),
-        "runs.0.analyses.1: 'predictr' is not allowed; choose one of stability, predictor",
+        "runs.0.analyses.1: 'predictr' is not allowed; choose one of stability, predictor, filter_spectra",
     ),
     (put("runs.0.analyses", "[]"), "runs.0.analyses: [] is empty; at least 1 is needed"),
     (
@@ -335,7 +335,7 @@ def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> No
         assert configuration[block] == expected
     assert set(configuration) == set(SCHEMA["properties"])
     assert set(configuration["recipes"]["sgd"]) == set(RECIPE_KEYS.split(", "))
-    assert configuration["runs"][0]["analyses"] == ["stability", "predictor"]
+    assert configuration["runs"][0]["analyses"] == ["stability", "predictor", "filter_spectra"]
     digits, pixels = configuration["datasets"]["digits"], configuration["datasets"]["pixels"]
     assert digits == {
         "collection": "mnist_5k",

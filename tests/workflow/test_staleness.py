@@ -23,10 +23,13 @@ SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
 SWEEP = {"measure_stability"} | SUMMARISE
 SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
-TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT
+SUMMARISE_MECHANISMS = {"summarise_mechanisms", "draw_filter_spectra"} | DECIDE
+FILTERS = {"measure_filter_spectra"} | SUMMARISE_MECHANISMS
+TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | FILTERS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
+OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
 IMPORT = {"import_network"} | PREDICT
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
 OF_DIGITS = EVERYTHING - {"import_network"}
@@ -52,7 +55,8 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
-    "networks.fc2.depth": (3, INITIALISE),
+    "networks.fc2.depth": (3, INITIALISE - (FILTERS - DECIDE)),  # it has no filters
+    "filter_spectra": (False, DECIDE),
     "networks.fc2.weights": ("a_file.pth", NOTHING),  # not looked at: it is not imported
     "networks.efficientnet_lite0.weights": (str(ROOT / "README.md"), IMPORT),
     "recipes.short.optimizer": ("adam", TRAIN),
@@ -120,6 +124,8 @@ MODULES: dict[str, set[str]] = {
     "diffeo/deformation.py": CALIBRATE | PREDICT,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
+    "diffeo/filter_claims.py": DECIDE,
+    "diffeo/filter_spectra.py": FILTERS,
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
     "diffeo/local_models.py": INITIALISE | IMPORT,
     "diffeo/networks.py": INITIALISE | IMPORT,
@@ -132,11 +138,11 @@ MODULES: dict[str, set[str]] = {
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR,
+    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
-    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR,
+    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS,
     "diffeo/training.py": TRAIN,
     "diffeo/variables.py": EVERYTHING,
     "support/__init__.py": NOTHING,
@@ -152,12 +158,12 @@ MODULES: dict[str, set[str]] = {
     "support/netcdf.py": EVERYTHING,
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | {"draw_training_curves"},
+    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | OTHER_FIGURES,
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
     "support/splits.py": EVERYTHING,
-    "support/tables.py": SUMMARISE | SUMMARISE_PREDICTOR,
+    "support/tables.py": SUMMARISE | SUMMARISE_PREDICTOR | SUMMARISE_MECHANISMS,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
@@ -166,6 +172,7 @@ MODULES: dict[str, set[str]] = {
     "draw_calibration.py": {"draw_calibration"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
+    "draw_filter_spectra.py": {"draw_filter_spectra"},
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
     "draw_interpolations.py": {"draw_interpolations"},
@@ -179,10 +186,12 @@ MODULES: dict[str, set[str]] = {
     "draw_training_curves.py": {"draw_training_curves"},
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
+    "measure_filter_spectra.py": FILTERS,
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
     "summarise.py": SUMMARISE,
+    "summarise_mechanisms.py": SUMMARISE_MECHANISMS,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
     "train_network.py": TRAIN,
 }
@@ -213,7 +222,7 @@ def test_a_key_reruns_what_uses_it(key: str, smoke_run: Path, tmp_path: Path, ru
         ("seeds", 3, {"initialise_network"} | SWEEP),
         ("networks", "fc2", {"initialise_network"} | SWEEP),
         ("train_sizes", 399, {"initialise_network"} | SWEEP),
-        ("recipes", "short", INITIALISE - PREDICT | SWEEP),
+        ("recipes", "short", INITIALISE - PREDICT - FILTERS | SWEEP),
         ("datasets", "mnist_5k", {"initialise_network"} | SWEEP),
         ("analyses", "predictor", PREDICT),
     ],

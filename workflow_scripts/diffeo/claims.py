@@ -1,7 +1,7 @@
 """How a claim of the slides is decided, by a number that was written down before it was measured. Knows no torch.
 
-The claims themselves are in `stability_claims.py` and `predictor_claims.py`. Every quantity is a base-10 logarithm: its errors
-are symmetric, and 10^quantity is a factor.
+The claims themselves are in `stability_claims.py`, `predictor_claims.py` and `filter_claims.py`. Every quantity is a base-10
+logarithm: its errors are symmetric, and 10^quantity is a factor.
 
 Errors. A claim is the mean over its rows, one row per data set and network (`run_averages.py` gives a row's error), with
 se² = (scatter between rows² + mean(se_row²))/rows. An error that all rows share does not shrink with their number and is added
@@ -26,7 +26,8 @@ BACKGROUND = "Relative stability to diffeomorphisms"
 PREDICTOR = "1. Stability as a function of the distance from data-points"
 MECHANISM = "2. What's the mechanism by which relative stability is achieved?"
 PARTS = (BACKGROUND, PREDICTOR, MECHANISM)
-ANALYSES = {"summary": "stability", "predictor": "predictor"}  # the key of the configuration that makes each source
+# The key of the configuration that makes each source.
+ANALYSES = {"summary": "stability", "predictor": "predictor", "mechanisms": "filter_spectra"}
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ def expand_runs(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def runs_with(configuration: Mapping[str, Any], analysis: str) -> list[dict[str, Any]]:
-    """List every run for which some line names the analysis (`stability`, `predictor`), each once."""
+    """List every run for which some line names the analysis (`stability`, `predictor`, `filter_spectra`), each once."""
     return expand_runs({"runs": [line for line in configuration["runs"] if analysis in line["analyses"]]})
 
 
@@ -223,6 +223,11 @@ def products(line: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
 def is_training(recipe: Mapping[str, Any]) -> bool:
     """Whether a recipe trains: it neither imports weights nor stops at the initialisation."""
     return not recipe["pretrained"] and recipe["epochs"] > 0
+
+
+def has_filters(network: Mapping[str, Any]) -> bool:
+    """Whether a network has convolutions of more than one pixel."""
+    return network["architecture"] != "fully_connected" and network.get("filter_size") != 1
 
 
 def kept_epochs(recipe: Mapping[str, Any]) -> list[int]:

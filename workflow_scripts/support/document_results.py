@@ -22,11 +22,16 @@ FILES = {
         "runs/*/*/*/*/*/predictor/*.nc",
         "The outputs of one checkpoint on moving away from the images, image by image and draw by draw.",
     ),
+    f"{RUN}/filter_spectra.nc": (
+        "runs/*/*/*/*/*/filter_spectra.nc",
+        "The filters of a run's convolutions on the eigenvectors of the grid Laplacian, at every kept epoch.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
         "predictor.nc",
         "Curves against r of all checkpoints, averaged over images, and what is read off them, with standard errors.",
     ),
+    "mechanisms.nc": ("mechanisms.nc", "How training changed the filters, for all checkpoints, with standard errors."),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
 INTRODUCTION = """\
@@ -42,6 +47,7 @@ as JSON), where they apply `device` and `seed`, and `complete = 1`, which reader
 Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) as dimensions of size 1, so that any number of
 them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
+In files on filters it numbers the convolutions, and `mode` the modes (`mode_a`, `mode_b`) of the grid, 0 the constant one.
 `strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. Beside the NetCDF files
 there are checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error;
 `torch.load(path, weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/`
@@ -64,6 +70,14 @@ import xarray as xr
 predictor = xr.open_dataset("results/predictor.nc").sel(perturbation="noise", output="logits")
 print((predictor.stability / predictor.r**2).to_series().unstack("strength"))
 print(predictor.bump_position.sel(statistic="mean").to_series())
+```
+
+```python
+import xarray as xr
+
+# what training did to the constant part of the filters of each layer
+mechanisms = xr.open_dataset("results/mechanisms.nc")
+print(mechanisms.filter_ratio.sel(mode=0).to_series().dropna())
 ```
 
 ```python

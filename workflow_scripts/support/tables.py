@@ -17,7 +17,8 @@ def checkpoint_table(files: list[Path], reduce: Reduction, architectures: Mappin
     """Reduce the file of each checkpoint to a row and join the rows.
 
     Args:
-        files: one for each checkpoint, with its labels `dataset, network, recipe, train_size, seed, epoch` as dims of size 1.
+        files: one for each checkpoint, with its labels `dataset, network, recipe, train_size, seed, epoch` as dims of size 1; or
+            one for each run, with all its epochs.
         reduce: makes the variables of a row, from a file without these dims and the labels by name.
         architectures: architecture of each network, by the network's name.
 
@@ -30,9 +31,11 @@ def checkpoint_table(files: list[Path], reduce: Reduction, architectures: Mappin
     """
     labels, rows = [], []
     for path in progress(files):
-        measured = read_dataset(path)
-        labels.append({name: measured[name].item() for name in LABELS})
-        rows.append(reduce(measured.squeeze(LABELS, drop=True), labels[-1]))
+        of_file = read_dataset(path)
+        for epoch in range(of_file.sizes["epoch"]):
+            measured = of_file.isel(epoch=[epoch])
+            labels.append({name: measured[name].item() for name in LABELS})
+            rows.append(reduce(measured.squeeze(LABELS, drop=True), labels[-1]))
     shared = xr.merge([row.coords.to_dataset().reset_coords() for row in rows], join="outer", compat="no_conflicts")
     bare = [row.reset_coords(drop=True) for row in rows]
     table = xr.concat(bare, dim="checkpoint", join="outer", data_vars="all", coords="minimal", compat="override")

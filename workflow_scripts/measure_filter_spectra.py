@@ -1,0 +1,89 @@
+"""Measure the spectra of the filters of all convolutions of one run, at every kept epoch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from torch import nn
+
+from workflow_scripts.diffeo.filter_spectra import Array, eigenvalues, filter_spectrum, mode_indices
+from workflow_scripts.diffeo.variables import variable
+from workflow_scripts.support.checkpoints import load_network
+from workflow_scripts.support.jobs import progress, run
+from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+
+LAYER = ("network", "layer")
+
+
+def main(checkpoints: list[Path], filter_spectra: Path, labels: dict[str, Any]) -> None:
+    """Compare every epoch with epoch 0, the first of `checkpoints`; `labels` names the run.
+
+    Raises:
+        ValueError: the network has no square convolution of 2 × 2 pixels or more.
+    """
+    first = load_network(checkpoints[0])[0]
+    initial = filters_of(first)
+    if not initial:
+        raise ValueError(f"{labels['network']} has no convolution of 2 x 2 pixels or more: filter_spectra cannot analyse it")
+    epochs, spectra = [], []
+    for path in progress(checkpoints):
+        network, content = load_network(path)
+        epochs.append(content["epoch"])
+        filters = filters_of(network)
+        layers = [numbered(filter_spectrum(initial[name], filters[name])) for name in initial]
+        spectra.append(xr.concat(layers, dim="layer", join="outer"))
+    dataset = numbered(xr.concat(spectra, dim="epoch")).assign_coords(epoch=epochs)
+    dataset = with_run_dimensions(dataset, labels).merge(about_modes(initial)).assign_coords(about_layers(first))
+    skipped = [name for name in convolutions(first) if name not in initial]
+    write_dataset(
+        dataset,
+        filter_spectra,
+        title=f"Filter spectra of {labels['network']} on {labels['dataset']}",
+        configuration={"filter_spectra": True},
+        seed=labels["seed"],
+        skipped_layers=", ".join(skipped),
+    )
+
+
+def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
+    """All two-dimensional convolutions by their names, in the order of their definition."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+
+
+def filters_of(network: nn.Module) -> dict[str, Array]:
+    """Filters (output channel × input channel, k, k) of each convolution with k × k pixels, k ≥ 2; all others are left out."""
+    found = {name: module.weight.detach().double().numpy() for name, module in convolutions(network).items()}
+    return {
+        name: weight.reshape(-1, *weight.shape[2:])
+        for name, weight in found.items()
+        if weight.shape[2] == weight.shape[3] and weight.shape[2] > 1
+    }
+
+
+def about_modes(filters: dict[str, Array]) -> xr.Dataset:
+    """Wave numbers of each mode, and its eigenvalue in each layer, NaN beyond the modes of the layer's kernel."""
+    sizes = [weights.shape[-1] for weights in filters.values()]
+    indices = mode_indices(max(sizes))
+    rows = np.full((1, len(sizes), len(indices)), np.nan)
+    for row, size in zip(rows[0], sizes, strict=True):
+        row[: size**2] = eigenvalues(size)
+    eigenvalue = variable((*LAYER, "mode"), rows, "eigenvalue of a mode on the grid of the layer's kernel")
+    wave_numbers = {name: ("mode", numbers) for name, numbers in zip(("mode_a", "mode_b"), indices.T, strict=True)}
+    return xr.Dataset({"eigenvalue": eigenvalue}, coords=wave_numbers)
+
+
+def about_layers(network: nn.Module) -> dict[str, tuple[tuple[str, str], Any]]:
+    """Name, kernel, number of filters and relative depth (0 the first of all convolutions, 1 the last) of each layer."""
+    filters, names = filters_of(network), list(convolutions(network))
+    depths = [names.index(name) / max(len(names) - 1, 1) for name in filters]
+    return {
+        "layer_name": (LAYER, [list(filters)]),
+        "kernel_size": (LAYER, [[weights.shape[-1] for weights in filters.values()]]),
+        "filters": (LAYER, [[len(weights) for weights in filters.values()]]),
+        "relative_depth": (LAYER, [depths]),
+    }
+
+
+if "snakemake" in globals():
+    run(main, globals()["snakemake"])
