@@ -1,8 +1,7 @@
 """How deep nets become stable to smooth deformations of images: from images to a report.
-
 snakemake --cores all                                      every result and figure of config.yaml
 snakemake --cores all --configfile configs/smoke.yaml      the same of another experiment
-snakemake --report results/report.html                     the report of what was made
+snakemake --report results/report.html                     the report of it
 """
 
 from pathlib import Path
@@ -12,7 +11,6 @@ from snakemake.utils import min_version, validate
 from workflow_scripts.support.configuration import ConfigurationError, check_references, check_schema, in_key_order, load_schema
 
 min_version("9.0")
-
 BASE = Path(workflow.basedir)
 SCHEMA = BASE / "schemas" / "config.schema.yaml"
 
