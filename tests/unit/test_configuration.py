@@ -482,6 +482,8 @@ def test_order_of_keys_in_the_file_does_not_matter() -> None:
         ({"architecture": "simple_cnn", "depth": 2, "filter_size": 1}, False),
         ({"architecture": "simple_cnn", "depth": 2, "filter_size": 3}, True),
         ({"architecture": "vgg11"}, True),
+        ({"architecture": "local_model", "filter_size": 5, "locally_connected": False}, True),
+        ({"architecture": "local_model", "filter_size": 5, "locally_connected": True}, False),
     ],
 )
 def test_networks_with_filters_have_convolutions_of_more_than_one_pixel(network: dict[str, Any], expected: bool) -> None:

@@ -226,8 +226,10 @@ def is_training(recipe: Mapping[str, Any]) -> bool:
 
 
 def has_filters(network: Mapping[str, Any]) -> bool:
-    """Whether a network has convolutions of more than one pixel."""
-    return network["architecture"] != "fully_connected" and network.get("filter_size") != 1
+    """Whether a network has convolutions of more than one pixel; filters that differ from place to place do not count."""
+    if network["architecture"] == "fully_connected" or network.get("locally_connected"):
+        return False
+    return network.get("filter_size") != 1
 
 
 def kept_epochs(recipe: Mapping[str, Any]) -> list[int]:
