@@ -113,6 +113,8 @@ NOT_IN_THE_SMOKE_EXPERIMENT = {
 # Source file: the rules that must run again when what it does changes (comments and docstrings do not count).
 MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
+    "diffeo/activation_averages.py": NOTHING,  # no rule yet
+    "diffeo/activation_spectra.py": NOTHING,  # no rule yet
     "diffeo/augmentation.py": TRAIN,
     "diffeo/batch_norm.py": SWEEP | PREDICT,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
@@ -187,6 +189,7 @@ MODULES: dict[str, set[str]] = {
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
     "measure_filter_spectra.py": FILTERS,
+    "measure_activation_spectra.py": NOTHING,  # no rule yet
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,

@@ -1,0 +1,120 @@
+"""Averages over images of the power spectra of a run's activations, and what training and operations do to them. Knows no torch.
+
+Errors are those of the mean over images. Checkpoints and operations of a run see the same images, so that the error of a ratio is
+that of the paired images, correlations included.
+"""
+
+import math
+
+import numpy as np
+import xarray as xr
+
+from workflow_scripts.diffeo.statistics import Estimate
+from workflow_scripts.diffeo.variables import described, variable
+
+RESOLVED = 4  # pixels along an edge: smaller maps have no room for low and high frequencies
+ELEMENTWISE = ("batch_norm", "activation")  # operations that act on the one before them and keep its size
+COORDINATES = {
+    "layer_name": "name of the operation inside the network; empty where a network has fewer",
+    "operation": "kind of the operation; empty where a network has fewer",
+    "relative_depth": "depth of the operation, 0 at the input and 1 at the logits",
+    "channels": "channels of the operation's maps",
+    "map_size": "pixels along an edge of the operation's maps",
+}
+MEANING = {
+    "centroid": "mean |k| of the activations over the Nyquist frequency",
+    "low_fraction": "share of the activations' power at |k| below a quarter of the Nyquist frequency",
+    "dead_fraction": "share of the channels without power",
+    "mean_square": "mean square of the activation",
+    "centroid_change": "log10 of the centroid over that at initialisation",
+    "centroid_step": "log10 of the centroid after a batch norm or an activation over that before it",
+    "convolution_change": f"centroid_change, mean over convolutions with maps of {RESOLVED} pixels or more along an edge",
+    "rectification": f"centroid_step of activations, mean over those with maps of {RESOLVED} pixels or more along an edge",
+}
+
+
+def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
+    """Reduce a file of activation spectra to averages over images, with errors.
+
+    Args:
+        measured: a file of `measure_activation_spectra` without the dims of its run.
+
+    Returns:
+        Names are prefixed by `activation_`, which also tells the dim `activation_layer` from those of other analyses; its labels
+        are the numbers of the operations in the stability files. With dims (epoch, normalisation, map_mean, activation_layer), as
+        far as they apply, and `*_standard_error`: `power` (also by wave_number), `centroid`, `low_fraction`, `dead_fraction`,
+        `mean_square`, `centroid_change` (log10 of the ratio to epoch 0; NaN in runs without it), `centroid_step` (log10 of the
+        ratio to the operation before; NaN but for batch norm and activations). Means of the two over layers:
+        `convolution_change`, `rectification`. What the layers are: `layer_name`, `operation`, `relative_depth`, `channels`,
+        `map_size`, `modes` (wave vectors in each bin).
+    """
+    numbers = measured.reset_coords(list(COORDINATES))
+    found = {name: average(numbers[name]) for name in ("centroid", "low_fraction", "dead_fraction", "mean_square")}
+    logarithm = log10(found["centroid"])
+    change = minus(logarithm, at_initialisation(logarithm, measured.epoch.values))
+    step = minus(logarithm, before(logarithm, numbers))
+    kind, resolved = measured.operation.values, measured.map_size.values >= RESOLVED
+    found |= {
+        "centroid_change": change,
+        "centroid_step": step,
+        "convolution_change": over_layers(change, (kind == "convolution") & resolved),
+        "rectification": over_layers(step, (kind == "activation") & resolved),
+    }
+    variables = {name: numbers[name].variable for name in ("power", "power_standard_error", "modes")}
+    for name, estimate in found.items():
+        unit = "squared activation" if name == "mean_square" else "1"
+        variables[name] = described(estimate.value, MEANING[name], unit)
+        variables[f"{name}_standard_error"] = described(estimate.standard_error(), f"standard error of {name}", unit)
+    variables |= {name: variable(("layer",), as_column(numbers[name]), meaning) for name, meaning in COORDINATES.items()}
+    kept = numbers.drop_dims("sample").coords
+    return xr.Dataset(variables, kept).rename({name: f"activation_{name}" for name in ("layer", *variables)})
+
+
+def as_column(values: xr.DataArray) -> np.ndarray:
+    """Values that rows of a table can hold beside missing ones: text, or floating-point numbers."""
+    column: np.ndarray = values.values
+    return column if column.dtype.kind in "OU" else column.astype(float)
+
+
+def average(values: xr.DataArray) -> Estimate:
+    """Mean over the images that have the number."""
+    numbers = values.variable.astype(float)
+    known = numbers.notnull()
+    mean = numbers.mean("sample", skipna=True)
+    weight = known / known.mean("sample")
+    return Estimate(mean, (numbers - mean).fillna(0) * weight)  # type: ignore[no-untyped-call]
+
+
+def log10(estimate: Estimate) -> Estimate:
+    """Base-10 logarithm of a positive number; NaN of any other."""
+    positive = estimate.value.where(estimate.value > 0)  # type: ignore[no-untyped-call]
+    return Estimate(np.log10(positive), estimate.influence / (positive * math.log(10)))
+
+
+def minus(first: Estimate, second: Estimate) -> Estimate:
+    """Difference of two numbers of the same images."""
+    return Estimate(first.value - second.value, first.influence - second.influence)
+
+
+def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:
+    """The number at epoch 0; NaN if that was not measured."""
+    rows = np.flatnonzero(epochs == 0)
+    if len(rows):
+        return Estimate(*(part.isel(epoch=int(rows[0])) for part in estimate))
+    return Estimate(*(part.isel(epoch=0) * np.nan for part in estimate))
+
+
+def before(estimate: Estimate, numbers: xr.Dataset) -> Estimate:
+    """The number of the operation before each elementwise one (their maps have the same channels and size); NaN elsewhere."""
+    after_it = np.isin(numbers.operation.values, ELEMENTWISE)
+    for name, step in (("layer", 1), ("channels", 0), ("map_size", 0)):
+        after_it &= np.diff(numbers[name].values, prepend=np.nan) == step
+    chosen = xr.Variable("layer", after_it)
+    return Estimate(*(part.shift(layer=1).where(chosen) for part in estimate))  # type: ignore[no-untyped-call]
+
+
+def over_layers(estimate: Estimate, chosen: np.ndarray) -> Estimate:
+    """Mean over the chosen layers that have the number at all epochs; NaN if there is none."""
+    other = [dim for dim in estimate.value.dims if dim != "layer"]
+    rows = np.flatnonzero(chosen & estimate.value.notnull().all(other).values)
+    return Estimate(*(part.isel(layer=rows).sum("layer") / (len(rows) or math.nan) for part in estimate))
