@@ -122,7 +122,11 @@ MODULES: dict[str, set[str]] = {
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
+    "diffeo/channel_coupling.py": NOTHING,  # no rule yet
+    "diffeo/channel_shuffle.py": NOTHING,  # no rule yet
     "diffeo/claims.py": DECIDE,
+    "diffeo/convolution_pairs.py": NOTHING,  # no rule yet
+    "diffeo/coupling_averages.py": NOTHING,  # no rule yet
     "diffeo/deformation.py": CALIBRATE | PREDICT,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
@@ -142,6 +146,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/read_outs.py": PREDICT,
     "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
     "diffeo/scale_detection.py": EVERYTHING,
+    "diffeo/shuffle_averages.py": NOTHING,  # no rule yet
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
     "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS,
@@ -190,6 +195,8 @@ MODULES: dict[str, set[str]] = {
     "initialise_network.py": INITIALISE,
     "measure_filter_spectra.py": FILTERS,
     "measure_activation_spectra.py": NOTHING,  # no rule yet
+    "measure_channel_coupling.py": NOTHING,  # no rule yet
+    "measure_channel_shuffle.py": NOTHING,  # no rule yet
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,

@@ -1,0 +1,105 @@
+"""The file of rotated neurons, from checkpoints."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+from tests.unit.test_channel_coupling import planted
+from workflow_scripts.diffeo.networks import build_network
+from workflow_scripts.measure_channel_coupling import main
+from workflow_scripts.support.checkpoints import checkpoint_content, save_checkpoint
+from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
+
+RUN = {"dataset": "dots", "network": "tiny", "recipe": "short", "train_size": 50, "seed": 0}
+SETTINGS = {"permutations": 199, "reflections": True, "seed": 0}
+CNN = {"architecture": "simple_cnn", "depth": 3, "filter_size": 3, "width": 0.5}
+RESNET = {"architecture": "resnet18", "width": 0.125}
+FC = {"architecture": "fully_connected", "depth": 2, "width": 0.01}
+
+
+def build(specification: dict[str, Any]) -> nn.Module:
+    return build_network(specification, input_shape=(2, 16, 16), classes=3, seed=4)
+
+
+def measure(folder: Path, specification: dict[str, Any], *networks: nn.Module, **changes: Any) -> xr.Dataset:
+    """The file of checkpoints 0, 1, ... of a run."""
+    paths = []
+    for epoch, network in enumerate(networks):
+        described = {"network": specification, "input_shape": (2, 16, 16), "classes": 3, "run": RUN}
+        paths.append(folder / f"epoch{epoch:04d}.pt")
+        save_checkpoint(paths[-1], checkpoint_content(network, described, epoch=epoch))
+    main(paths, folder / "channel_coupling.nc", RUN, SETTINGS | changes, 1)
+    return read_dataset(folder / "channel_coupling.nc")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    """A random network, and the same with rotated copies in the first layer, which the second one reads alike."""
+    network = build(CNN)
+    rotated = copy.deepcopy(network)
+    filters, weights = planted(3, 2, copies_of=4, noise=0.2)
+    with torch.no_grad():
+        rotated.conv1.weight.copy_(torch.tensor(filters))
+        rotated.conv2.weight[:24].copy_(torch.tensor(weights))
+        rotated.conv2.weight[24:].copy_(torch.tensor(weights[:8]))
+    return measure(tmp_path_factory.mktemp("run"), CNN, network, rotated)
+
+
+def test_dims_and_labels(measured: xr.Dataset) -> None:
+    assert measured.correlation.dims == (*RUN_DIMENSIONS, "epoch", "transformation", "layer")
+    assert measured.transformation.values.tolist() == ["rotation", "translation"]
+    assert measured.epoch.values.tolist() == [0, 1]
+    assert measured.layer_name.values.tolist() == [["conv1", "conv2", "conv3"]]
+    assert measured.layer_before.values.tolist() == [["", "conv1", "conv2"]]
+    assert measured.reason.values.tolist() == [["it reads the images", "", ""]]
+    np.testing.assert_allclose(measured.relative_depth, [[1 / 8, 3 / 8, 5 / 8]])  # input, 3 × (conv, relu), pool, logits
+
+
+def test_planted_copies_are_found_where_they_are(measured: xr.Dataset) -> None:
+    p_value = measured.p_value.squeeze(RUN_DIMENSIONS).sel(transformation="rotation")
+    assert float(p_value.sel(epoch=1, layer=1)) < 0.01
+    assert float(measured.z.squeeze(RUN_DIMENSIONS).sel(epoch=1, layer=1, transformation="rotation")) > 5
+    assert (p_value.sel(epoch=0, layer=[1, 2]) > 0.01).all()
+    assert p_value.sel(layer=0).isnull().all()
+    inside = measured.squeeze(RUN_DIMENSIONS).sel(epoch=0, layer=[1, 2])
+    assert ((inside.null_low < inside.null_mean) & (inside.null_mean < inside.null_high)).all()
+    np.testing.assert_allclose(inside.z, (inside.correlation - inside.null_mean) / inside.null_standard_deviation)
+    assert (inside.channels == 32).all()
+
+
+def test_the_null_is_a_function_of_the_seed_and_not_of_the_other_checkpoints(measured: xr.Dataset, tmp_path: Path) -> None:
+    network = build(CNN)
+    again = measure(tmp_path, CNN, network)
+    xr.testing.assert_equal(again.squeeze(), measured.sel(epoch=0).squeeze())
+    other = measure(tmp_path, CNN, network, seed=1)
+    assert (other.null_mean != again.null_mean).any()
+    np.testing.assert_array_equal(other.correlation, again.correlation)
+    without = measure(tmp_path, CNN, network, reflections=False)
+    assert (without.correlation != again.correlation).sel(transformation="rotation", layer=[1, 2]).all()
+
+
+def test_networks_without_pairs_have_missing_numbers_and_say_why(tmp_path: Path) -> None:
+    found = measure(tmp_path, FC, build(FC))
+    assert found.reason.values.tolist() == [["the network has no convolution"]]
+    assert found.sizes["layer"] == 1
+    assert found.correlation.isnull().all()
+
+
+def test_files_of_all_networks_combine(measured: xr.Dataset, tmp_path: Path) -> None:
+    for name, specification in (("resnet", RESNET), ("fc", FC)):
+        folder = tmp_path / name
+        folder.mkdir()
+        found = measure(folder, specification, build(specification))
+        found.assign_coords(network=[name]).to_netcdf(tmp_path / f"{name}.nc")
+    measured.to_netcdf(tmp_path / "cnn.nc")
+    cube = xr.open_mfdataset(str(tmp_path / "*.nc"), combine="by_coords", join="outer", data_vars="minimal")
+    assert cube.sizes["network"] == 3
+    here = cube.sel(network="tiny", layer=[0, 1, 2]).squeeze().z.load()
+    np.testing.assert_array_equal(here.transpose(*measured.z.squeeze().dims), measured.z.squeeze())
+    cube.close()

@@ -1,0 +1,125 @@
+"""D, G, R and the share of shuffled networks on numbers made by hand, and their errors against simulation."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from workflow_scripts.diffeo.shuffle_averages import shuffle_statistics
+from workflow_scripts.diffeo.variables import variable
+
+SAMPLES = 4
+
+
+def measured(
+    diffeo: np.ndarray, noise: np.ndarray, standard_diffeo: np.ndarray, standard_noise: np.ndarray, deviation: float = 1.5
+) -> xr.Dataset:
+    """One epoch of two variants, all deviations equal; numerators (permutation, variant, layer, sample), standard (layer, …)."""
+    distance = np.stack([diffeo, noise], axis=2)[None, ..., None]
+    standard = np.stack([standard_diffeo, standard_noise])[None, ..., None]
+    permutations, _, layers, samples = diffeo.shape
+    cell = ("epoch", "permutation", "variant", "perturbation", "layer", "sample", "draw")
+    reduced = ("epoch", "permutation", "variant", "layer", "sample")
+    return xr.Dataset(
+        {
+            "squared_distance": variable(cell, distance, "distance"),
+            "squared_deviation": variable(reduced, np.full((1, permutations, 2, layers, samples), deviation), "deviation"),
+            "standard_squared_distance": variable((cell[0], *cell[3:]), standard, "distance"),
+            "standard_squared_deviation": variable(
+                ("epoch", "layer", "sample"), np.full((1, layers, samples), deviation), "deviation"
+            ),
+        },
+        coords={
+            "epoch": [4],
+            "permutation": np.arange(permutations),
+            "variant": ["shuffled", "shuffled_recalibrated"],
+            "perturbation": ["diffeo_bilinear", "noise_bilinear"],
+            "kind": ("perturbation", ["diffeo", "noise"]),
+            "layer": np.arange(layers),
+            "layer_name": ("layer", [f"layer{k}" for k in range(layers)]),
+            "operation": ("layer", ["convolution"] * layers),
+            "relative_depth": ("layer", np.linspace(0, 1, layers)),
+        },
+    )
+
+
+def constant(*values: float, permutations: int = 1) -> np.ndarray:
+    """One number for each layer, the same for all permutations, variants and samples."""
+    return np.broadcast_to(np.array(values)[:, None], (permutations, 2, len(values), SAMPLES)).copy()
+
+
+def test_closed_form_of_constant_numbers() -> None:
+    """R of the network as it is 0.1, shuffled 0.5 and 0.2; Δ = 2 · 4 · 1.5 / 3 = 4."""
+    diffeo, noise = constant(0.5), constant(1.0)
+    diffeo[:, 1] = 0.2
+    found = shuffle_statistics(measured(diffeo, noise, constant(0.1)[0, 0], constant(1.0)[0, 0])).squeeze("epoch")
+    assert found.shuffle_variant.values.tolist() == ["shuffled", "shuffled_recalibrated", "standard"]
+    assert found.shuffle_D.values.ravel() == pytest.approx([0.5 / 4, 0.2 / 4, 0.1 / 4])
+    assert found.shuffle_G.values.ravel() == pytest.approx([1 / 4] * 3)
+    assert found.shuffle_R.values.ravel() == pytest.approx([0.5, 0.2, 0.1])
+    assert found.shuffle_change.values.ravel() == pytest.approx(np.log10([5, 2, 1]))
+    expected = [np.log(0.5) / np.log(0.1), np.log(0.2) / np.log(0.1), 1]
+    assert found.shuffle_spatial_share.values.ravel() == pytest.approx(expected)
+    for name in ("D", "G", "R", "change", "spatial_share"):
+        assert found[f"shuffle_{name}_standard_error"].values.ravel() == pytest.approx([0, 0, 0], abs=1e-12)
+    assert found.shuffle_layer_name.values.tolist() == ["layer0"]
+    assert all({"long_name", "units"} <= set(values.attrs) for values in found.data_vars.values())
+
+
+def test_permutations_are_averaged_geometrically_and_their_scatter_is_an_error() -> None:
+    diffeo = constant(0.1, permutations=2)
+    diffeo[1] = 0.4
+    found = shuffle_statistics(measured(diffeo, constant(1.0, permutations=2), constant(0.01)[0, 0], constant(1.0)[0, 0])).isel(
+        epoch=0, shuffle_layer=0, shuffle_variant=0
+    )
+    assert float(found.shuffle_R) == pytest.approx(0.2)
+    logarithms = np.log10([0.1, 0.4])
+    error = logarithms.std(ddof=1) / 2**0.5
+    assert float(found.shuffle_R_standard_error) == pytest.approx(0.2 * error * np.log(10))
+    assert float(found.shuffle_change) == pytest.approx(logarithms.mean() + 2)
+    assert float(found.shuffle_change_standard_error) == pytest.approx(error)
+    assert float(found.shuffle_spatial_share) == pytest.approx(-logarithms.mean() / 2)
+    assert float(found.shuffle_spatial_share_standard_error) == pytest.approx(error / 2)
+
+
+def test_no_share_without_stability_and_no_numbers_without_shuffling() -> None:
+    """Layers with R of 1, 3 and, with an error that reaches 1, 0.97."""
+    standard = constant(1.0, 3.0, 0.97)[0, 0]
+    standard[2] += 0.1 * np.array([1, -1, 1, -1])
+    numbers = measured(constant(0.5, 0.5, 0.5), constant(1.0, 1.0, 1.0), standard, constant(1.0, 1.0, 1.0)[0, 0])
+    found = shuffle_statistics(numbers)
+    assert found.shuffle_spatial_share.isnull().all()
+    assert found.shuffle_spatial_share_standard_error.isnull().all()
+    assert found.shuffle_change.notnull().all()
+    assert "not below 1" in found.shuffle_spatial_share.attrs["comment"]
+    numbers.squared_distance[:] = np.nan
+    found = shuffle_statistics(numbers).isel(epoch=0)
+    assert found.shuffle_R.sel(shuffle_variant="standard").values == pytest.approx([1, 3, 0.97])
+    assert found.shuffle_R.sel(shuffle_variant="shuffled").isnull().all()
+
+
+def test_a_network_that_nothing_moves_has_no_ratio() -> None:
+    found = shuffle_statistics(measured(constant(0.0), constant(0.0), constant(0.1)[0, 0], constant(1.0)[0, 0])).isel(epoch=0)
+    assert found.shuffle_R.sel(shuffle_variant="shuffled").isnull().all()
+    assert float(found.shuffle_R.sel(shuffle_variant="standard").item()) == pytest.approx(0.1)
+
+
+def test_errors_over_images_are_the_scatter_between_probe_sets() -> None:
+    """Gamma variables; the shuffled and the standard network share what makes an image move far."""
+    generator = np.random.default_rng(0)
+
+    def draw(samples: int = 60) -> xr.Dataset:
+        common = generator.gamma(4, size=(2, samples)) / 4
+        own = generator.gamma(4, size=(2, 2, 3, samples)) / 4
+        diffeo = 0.3 * common[0] * own[0, 0, :2].reshape(2, 1, 1, samples) * np.ones((1, 2, 1, 1))
+        noise = common[1] * own[0, 1, :2].reshape(2, 1, 1, samples) * np.ones((1, 2, 1, 1))
+        return measured(diffeo, noise, 0.03 * (common[0] * own[1, 0, 0])[None], (common[1] * own[1, 1, 0])[None])
+
+    found = xr.concat([shuffle_statistics(draw()).isel(epoch=0, shuffle_layer=0) for _ in range(200)], dim="draw")
+    for name in ("D", "G", "R", "change", "spatial_share"):
+        for variant in (0, 2):
+            values = found[f"shuffle_{name}"].isel(shuffle_variant=variant)
+            errors = found[f"shuffle_{name}_standard_error"].isel(shuffle_variant=variant)
+            if (name, variant) in (("change", 2), ("spatial_share", 2)):
+                assert float(abs(errors).max()) == pytest.approx(0, abs=1e-12)
+            else:
+                assert float((errors**2).mean() ** 0.5) == pytest.approx(float(values.std()), rel=0.4)
