@@ -138,6 +138,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/noise.py": CALIBRATE | PREDICT,
     "diffeo/operation_claims.py": DECIDE,
     "diffeo/operations.py": SWEEP | PREDICT,
+    "diffeo/patches.py": NOTHING,  # no rule yet
     "diffeo/perturbations.py": SWEEP | PREDICT,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
