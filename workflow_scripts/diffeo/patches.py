@@ -40,8 +40,8 @@ def strongest_patches(
 ) -> dict[int, Patches]:
     """The `count` patches with the largest activation, for every channel of the given operations, by the operation's number.
 
-    An image gives a channel one patch, the position of its largest activation there. Of equal activations the lowest position (row
-    by row) and the lowest image come first. Outputs without positions, (B, features), are maps of one position.
+    An image gives a channel one patch, the position of its largest activation there. Of equal activations the lowest position
+    (row by row) and the lowest image come first. Outputs without positions, (B, features), are maps of one position.
 
     Args:
         network: the observed network, on the device of `images`, in the mode in which it is to be looked at.
@@ -69,7 +69,7 @@ def strongest_patches(
 
 
 def _one_patch_per_image(activation: Tensor, index: Tensor) -> Patches:
-    """The strongest position of every channel in each image of a batch (B, ch, h, w) or (B, ch), patches in the order of images."""
+    """The strongest position of every channel in each image of a batch (B, ch, h, w) or (B, ch), in the order of the images."""
     channels, width = activation.shape[1], activation.shape[-1] if activation.ndim == 4 else 1
     largest, place = activation.reshape(len(activation), channels, -1).max(dim=2)  # of equal ones the first
     position = torch.stack((place // width, place % width), dim=-1)
@@ -89,7 +89,7 @@ def _strongest(parts: list[Patches], count: int) -> Patches:
 def random_patches(seed: int, images: int, count: int, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """`count` of `images` images in random order, no image twice, and in each a position uniform in a map of height and width.
 
-    They are shared by all channels of an operation. Maps of other sizes get the same images and the same place relative to the map.
+    They are shared by all channels of an operation. Maps of other sizes get the same images and the same relative places.
 
     Returns:
         image: (count,), int64; the first ones stay as they are when `count` grows.
