@@ -34,7 +34,7 @@ def warp(images: Tensor, displacement: Tensor, interpolation: str) -> Tensor:
     columns = torch.arange(width, device=images.device) - displacement[:, 1]
     rows, columns = rows.clamp_(0, height - 1), columns.clamp_(0, width - 1)
     if interpolation != "gaussian":
-        return _sample_on_grid(images, rows, columns, interpolation)
+        return sample_at(images, rows, columns, interpolation)
     chunk = max(1, PIXELS_AT_A_TIME // (height * width))
     parts = zip(*(torch.split(part, chunk) for part in (images, rows, columns)), strict=True)
     return torch.cat([_sample_gaussian(*part) for part in parts])
@@ -48,10 +48,10 @@ def smooth(images: Tensor, interpolation: str) -> Tensor:
     return warp(images, images.new_zeros(batch, 2, height, width), interpolation)
 
 
-def _sample_on_grid(images: Tensor, rows: Tensor, columns: Tensor, mode: str) -> Tensor:
-    """Bilinear or bicubic sampling at pixel coordinates (B, h, w) within the image.
+def sample_at(images: Tensor, rows: Tensor, columns: Tensor, mode: str) -> Tensor:
+    """Read images (B, ch, h, w) at pixel coordinates (B, h', w') within them, "bilinear" or "bicubic": (B, ch, h', w').
 
-    `grid_sample` takes coordinates in units of the image side, exact only for powers of two: the images are first
+    Whole coordinates give the pixels exactly. `grid_sample` takes coordinates in units of the image side, exact only for powers of two: the images are first
     continued to such sides by their last row and column (as bicubic sampling does beyond the border anyway).
     """
     height, width = (1 << (side - 1).bit_length() for side in images.shape[2:])

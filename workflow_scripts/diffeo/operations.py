@@ -1,7 +1,7 @@
 """A network as a list of operations, each of which can be observed while the network runs."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,22 +84,32 @@ class ObservedNetwork:
         observe(len(self.operations) - 1, torch.softmax(logits, dim=1))
         return logits
 
-    @torch.no_grad()
+    @property
+    def nodes(self) -> Mapping[fx.Node, int]:
+        """Nodes of the traced graph `module` that are observed, and the index of each's operation; none if it is not traced."""
+        return self._index
+
+    def up_to(self, operations: Sequence[int]) -> nn.Module:
+        """Return what the traced network does to compute some of its operations, and no more.
+
+        The module maps images (B, ch, n, n) to the tuple of the operations' activations; it shares parameters with the network,
+        and takes images of any size that these operations allow.
+        """
+        nodes = {index: node for node, index in self._index.items()}
+        part, copies = fx.Graph(), dict[fx.Node, fx.Node]()
+        for node in self.module.graph.nodes:  # type: ignore[union-attr]
+            copies[node] = part.node_copy(node, copies.__getitem__)
+            if self._index.get(node) == max(operations):
+                break
+        part.output(tuple(copies[nodes[operation]] for operation in operations))
+        module = fx.GraphModule(self.module, part)
+        module.graph.eliminate_dead_code()
+        module.recompile()
+        return module
+
     def largest_activation(self, image: Tensor) -> int:
         """Numbers in the largest output of any module for one image (1, ch, n, n), observed or not: what memory is needed for."""
-        sizes: list[int] = [image.numel()]
-
-        def record(_: nn.Module, inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                sizes.append(output.numel())
-
-        hooks = [module.register_forward_hook(record) for module in self.module.modules()]
-        try:
-            self(image, lambda index, activation: None)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return max(sizes)
+        return largest_output(self.module, image)
 
     def _run_traced(self, images: Tensor, observe: Observer) -> Tensor:
         """Observe everything but the softmax."""
@@ -152,6 +162,24 @@ class _Interpreter(fx.Interpreter):
         if node in self._observed:
             self._observe(self._observed[node], result)
         return result
+
+
+@torch.no_grad()
+def largest_output(network: nn.Module, image: Tensor) -> int:
+    """Numbers in the largest output of any module inside a network for one image (1, ch, n, n)."""
+    sizes: list[int] = [image.numel()]
+
+    def record(_: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            sizes.append(output.numel())
+
+    hooks = [module.register_forward_hook(record) for module in network.modules()]
+    try:
+        network(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return max(sizes)
 
 
 def out_of_place(graph: fx.GraphModule) -> fx.GraphModule:
