@@ -127,6 +127,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/claims.py": DECIDE,
     "diffeo/convolution_pairs.py": NOTHING,  # no rule yet
     "diffeo/coupling_averages.py": NOTHING,  # no rule yet
+    "diffeo/deconvolution.py": NOTHING,  # no rule yet
     "diffeo/deformation.py": CALIBRATE | PREDICT,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
