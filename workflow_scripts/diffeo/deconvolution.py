@@ -10,7 +10,7 @@ Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks
 in the images make neurons activate in different layers".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from torch.overrides import TorchFunctionMode
 from workflow_scripts.diffeo.activation_spectra import MAP_MEANS, NORMALISATIONS, map_spectra
 from workflow_scripts.diffeo.operations import ObservedNetwork, kind_of
 from workflow_scripts.diffeo.patches import Patches
+from workflow_scripts.diffeo.randomness import uniform
+from workflow_scripts.diffeo.receptive_fields import Box
 
 RECTIFIERS = (F.relu, torch.relu, Tensor.relu, F.hardtanh)  # hardtanh is what ReLU6 calls
 CHANNEL_AVERAGED, KEPT = NORMALISATIONS.index("channel_averaged"), MAP_MEANS.index("kept")
@@ -55,6 +57,33 @@ def check_rectifiers(network: ObservedNetwork) -> None:
     for name, module in network.module.named_modules():
         if kind_of(module) == "activation" and not isinstance(module, nn.ReLU | nn.ReLU6):
             raise ValueError(f"layer {name} is a {type(module).__name__}; a deconvnet is defined for ReLU and ReLU6 only")
+
+
+@torch.no_grad()
+def rectified_maps(network: ObservedNetwork, image: Tensor) -> list[int]:
+    """Numbers of the operations that are ReLUs of maps: what convolutions and residual sums give. `image`: (1, ch, n, n)."""
+    found: list[int] = []
+
+    def observe(index: int, activation: Tensor) -> None:
+        if network.operations[index].kind == "activation" and activation.ndim == 4:
+            found.append(index)
+
+    network(image, observe)
+    return found
+
+
+def drawn_channels(strongest: Tensor, count: int, seed: int, operation: int) -> Tensor:
+    """At most `count` channels, drawn at random of those that some image activates, in the order in which they were drawn.
+
+    Args:
+        strongest: largest activation of each channel over all images, (channel,).
+        count: how many.
+        seed: with the number of the operation it decides the order of the channels, whatever their activation.
+        operation: number of the operation.
+    """
+    channels = torch.arange(len(strongest), device=strongest.device)
+    order = uniform(seed, "deconvolution channel", channels, operation, 1).flatten().argsort(stable=True)
+    return order[strongest[order] > 0][:count]
 
 
 def deconvolve(
@@ -107,6 +136,13 @@ def _activation(network: ObservedNetwork, pixels: Tensor, operation: int) -> Ten
     with _Deconvnet(), torch.enable_grad():
         network(pixels, observe)
     return reached[operation]
+
+
+def seen_pixels(box: Box, position: Tensor, image_size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Pixels start <= (row, column) < stop that positions (..., 2) see, (..., 2) each, cut off at the edges of the image."""
+    offset, jump, size, end = (position.new_tensor(pair) for pair in (box.offset, box.jump, box.size, image_size))
+    start = offset + position * jump
+    return start.clamp(min=0), torch.minimum(start + size, end)
 
 
 @dataclass(frozen=True)
