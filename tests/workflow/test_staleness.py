@@ -127,6 +127,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/claims.py": DECIDE,
     "diffeo/convolution_pairs.py": NOTHING,  # no rule yet
     "diffeo/coupling_averages.py": NOTHING,  # no rule yet
+    "diffeo/deconvolution.py": NOTHING,  # no rule yet
     "diffeo/deformation.py": CALIBRATE | PREDICT,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
@@ -145,6 +146,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
+    "diffeo/receptive_fields.py": NOTHING,  # no rule yet
     "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": NOTHING,  # no rule yet
