@@ -166,7 +166,7 @@ def test_windows_are_cut_where_they_begin() -> None:
 
 
 def test_what_is_not_possible_is_refused() -> None:
-    with pytest.raises(ValueError, match="a rotation of norm 3 is not possible; the largest is 2.8284, by 180°"):
+    with pytest.raises(ValueError, match=r"a rotation of norm 3 is not possible; the largest is 2\.8284, by 180°"):
         affine_maps("rotation", torch.tensor(3.0), torch.tensor(0.0))
     with pytest.raises(ValueError, match="transform is 'twist'; it must be one of compression"):
         affine_maps("twist", torch.tensor(1.0), torch.tensor(0.0))

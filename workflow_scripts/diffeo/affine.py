@@ -78,7 +78,7 @@ def affine_maps(transform: str, amount: Tensor, angle: Tensor) -> tuple[Tensor, 
     Raises:
         ValueError: the transform is not one of `TRANSFORMS`, or a rotation larger than by 180° is asked for.
     """
-    amount, angle = torch.broadcast_tensors(amount.double(), angle.double())
+    amount, angle = torch.broadcast_tensors(amount.double(), angle.double())  # type: ignore[no-untyped-call]
     sign = torch.where(angle.sin() < 0, -1.0, 1.0).to(amount)
     zero = torch.zeros_like(amount)
     nothing = torch.stack((zero, zero), dim=-1)
@@ -162,7 +162,7 @@ def transformed_windows(
         moved = (by_row[..., None] * rows[:, None] + translation[:, :, axis, None])[..., None]
         moved = moved + (by_column[..., None] * columns[:, None])[..., None, :]
         read.append((pixel - moved).clamp_(0, edges[axis] - 1).flatten(1, 2))
-    sampled = sample_at(images, read[0], read[1], "bilinear").unflatten(2, (ways, size[0])).movedim(2, 1)
+    sampled = sample_at(images, read[0], read[1], "bilinear").view(batch, -1, ways, *size).movedim(2, 1)
     inside = [(pixel >= region.first[:, axis, None]) & (pixel <= region.last[:, axis, None]) for axis, pixel in enumerate(pixels)]
     within = (inside[0][:, :, None] & inside[1][:, None]).view(batch, 1, 1, *size)
     return torch.where(within, sampled, windows(images, start, size)[:, None])

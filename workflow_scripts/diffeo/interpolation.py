@@ -51,8 +51,9 @@ def smooth(images: Tensor, interpolation: str) -> Tensor:
 def sample_at(images: Tensor, rows: Tensor, columns: Tensor, mode: str) -> Tensor:
     """Read images (B, ch, h, w) at pixel coordinates (B, h', w') within them, "bilinear" or "bicubic": (B, ch, h', w').
 
-    Whole coordinates give the pixels exactly. `grid_sample` takes coordinates in units of the image side, exact only for powers of two: the images are first
-    continued to such sides by their last row and column (as bicubic sampling does beyond the border anyway).
+    Whole coordinates give the pixels exactly. `grid_sample` takes coordinates in units of the image side, exact only for
+    powers of two: the images are first continued to such sides by their last row and column (as bicubic sampling does
+    beyond the border anyway).
     """
     height, width = (1 << (side - 1).bit_length() for side in images.shape[2:])
     continued = F.pad(images, (0, width - images.shape[3], 0, height - images.shape[2]), mode="replicate")

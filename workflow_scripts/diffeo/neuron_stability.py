@@ -1,6 +1,7 @@
 """Stability of neurons to transforms of what is inside their receptive field.
 
-For neuron n (a channel at a position of a map) and a patch x of an image, α_n = ⟨[a_n(x) − a_n(τx)]²⟩ over patches and draws of τ.
+For neuron n (a channel at a position of a map) and a patch x of an image, α_n = ⟨[a_n(x) − a_n(τx)]²⟩ over patches and draws
+of τ.
 
 All channels of a position see the same box of pixels, so that one forward pass serves them all, and operations in sequence that
 see the same box (a convolution, its batch-norm, its ReLU) as well. The pass needs no more than a crop of the image that holds
@@ -144,7 +145,7 @@ class NeuronResponses:
         for maps in zip(gradient.split(ways, dim=1), translation.split(ways, dim=1), strict=True):  # type: ignore[no-untyped-call]
             crops = transformed_windows(images, region, *maps, start, self.site.crop_size)
             responses = self._at(crops.flatten(0, 1), position.repeat_interleave(crops.shape[1], dim=0))
-            parts.append([response.unflatten(0, crops.shape[:2]) for response in responses])
+            parts.append([response.view(*crops.shape[:2], -1) for response in responses])
         return [torch.cat(part, dim=1) for part in zip(*parts, strict=True)]
 
     def _at(self, crops: Tensor, position: Tensor) -> list[Tensor]:
@@ -179,7 +180,7 @@ def union_of(patches: Sequence[Patches], map_size: Pair) -> PatchSet:
     """All patches of several operations' neurons, each once; two choices: the strongest of each neuron, and all of its."""
     places = map_size[0] * map_size[1]
     number = [(part.image * map_size[0] + part.position[..., 0]) * map_size[1] + part.position[..., 1] for part in patches]
-    every, which = torch.cat(number).unique(return_inverse=True)
+    every, which = torch.unique(torch.cat(number), return_inverse=True)
     chosen = []
     for part in which.split([len(part) for part in number]):
         mask = torch.zeros(2, len(every), len(part), dtype=torch.bool, device=every.device)
@@ -259,7 +260,7 @@ def neuron_stability(
         image, position = patches.image[batch], patches.position[batch]
         gradient, translation = random_maps(responses.site, image, position, strengths, draws, seed)
         for total, moved in zip(sums, responses.moved(image, position, gradient, translation), strict=True):
-            total.add(batch, moved.unflatten(1, (-1, draws)))
+            total.add(batch, moved.view(len(batch), -1, draws, moved.shape[-1]))
     return [total.result() for total in sums]
 
 

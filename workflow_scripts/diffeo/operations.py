@@ -97,7 +97,7 @@ class ObservedNetwork:
         """
         nodes = {index: node for node, index in self._index.items()}
         part, copies = fx.Graph(), dict[fx.Node, fx.Node]()
-        for node in self.module.graph.nodes:  # type: ignore[union-attr]
+        for node in self.module.graph.nodes:
             copies[node] = part.node_copy(node, copies.__getitem__)
             if self._index.get(node) == max(operations):
                 break
