@@ -307,3 +307,19 @@ class _Sums:
         variance = (self.second / count - mean.square()).clamp(min=0) / (count - 1)
         rate = self.fired / self.firing_weight.sum(dim=1)[:, None]
         return NeuronStability(mean, variance.sqrt(), rate, torch.cat(self.patch_change))
+
+
+class Activity(NamedTuple):
+    """How neurons respond to patches: mean activation and fraction of patches where it is positive, (choice, channel), float64."""
+
+    mean: Tensor
+    active_fraction: Tensor
+
+
+def activity(chosen: Tensor, unmoved: Tensor) -> Activity:
+    """Response of the neurons of one operation, (U, channel), on the patches that count for each, (choice, U, channel)."""
+    count = chosen.sum(dim=1)
+    mean, active = (
+        torch.einsum("wuc,uc->wc", chosen.double(), values.double()) / count for values in (unmoved, (unmoved > 0).double())
+    )
+    return Activity(mean, active)
