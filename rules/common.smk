@@ -68,9 +68,10 @@ def run_files(analysis, fits, runs=None):
     return files if config[analysis] else []
 
 
-def of_each_epoch(path):
-    """An input function: the files of all kept epochs of a run, `path` with the wildcard `epoch`."""
-    return lambda wildcards: [path.format(**{**wildcards, "epoch": f"{epoch:04d}"}) for epoch in EPOCHS[wildcards.recipe]]
+def of_each_epoch(path, chosen="kept"):
+    """An input function: the files of the epochs of a run, all `kept` or the `first_and_last`; `path` has the wildcard `epoch`."""
+    epochs = {name: kept if chosen == "kept" else sorted({kept[0], kept[-1]}) for name, kept in EPOCHS.items()}
+    return lambda wildcards: [path.format(**{**wildcards, "epoch": f"{epoch:04d}"}) for epoch in epochs[wildcards.recipe]]
 
 
 def labels(wildcards, recipe=None):

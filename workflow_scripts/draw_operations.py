@@ -1,6 +1,5 @@
 """Draw D, G and R after each operation of deep networks, at initialisation and trained."""
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow_scripts.diffeo.depth_profiles import SIMPLE, in_sequence, inside
-from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, log10_with_error, trained
+from workflow_scripts.diffeo.run_averages import (
+    at_strength,
+    average_over_runs,
+    dataset_with_most,
+    initial,
+    log10_with_error,
+    trained,
+)
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.plotting import (
@@ -74,14 +80,6 @@ def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
         plain_log_ticks(axis.yaxis, (1.0, 3.0))
     legend_below(figure, legend_entries(set(chosen.operation.values.ravel().tolist())))
     return figure
-
-
-def dataset_with_most(checkpoints: xr.Dataset) -> str:
-    """The data set with most networks, counted at initialisation and trained; of equals the first by name."""
-    names: list[str] = checkpoints.dataset.values.tolist()
-    states = set(zip(names, checkpoints.network.values.tolist(), checkpoints.epoch.values > 0, strict=True))
-    counts = Counter(dataset for dataset, *_ in states)
-    return min(names, key=lambda dataset: (-counts[dataset], dataset))
 
 
 def draw_panel(axis: Axes, checkpoints: xr.Dataset, quantity: str) -> None:

@@ -104,15 +104,14 @@ def measured(
     operations = [operation for site in sites for operation in site.operations]
     batch_size = images_per_batch(observed, images[:1], memory_mb)
     strongest = strongest_patches(observed, selection, operations, settings["top"], batch_size=batch_size)
-    layers = {}
+    layers: dict[int, xr.Dataset] = {}
     for site in progress(sites):
         at_random, of_test = random_of(site, len(images), settings), NeuronResponses(observed, site, images, memory_mb)
         of_selection = NeuronResponses(observed, site, selection, memory_mb)
         top = union_of([strongest[operation] for operation in site.operations], site.map_size)
         found = measure_site(of_test, of_selection, at_random, top, settings)
-        layers |= dict(zip(site.operations, found, strict=True))
-    parts = [numbered(as_dataset(layers[layer])) for layer in sorted(layers)]
-    return xr.concat(parts, dim=xr.Variable("layer", sorted(layers)), join="outer")
+        layers |= {operation: numbered(as_dataset(part)) for operation, part in zip(site.operations, found, strict=True)}
+    return by_layer(layers)
 
 
 def random_of(site: Site, images: int, settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -167,23 +166,29 @@ def measure_site(
 def geometry(observed: ObservedNetwork, images: Tensor, settings: dict[str, Any]) -> xr.Dataset:
     """What the transforms do to the fields of the random patches of each layer, whatever the weights of the network."""
     averaging = AveragingNetwork(observed, (images.shape[1], images.shape[2], images.shape[3]))
-    layers = {}
+    layers: dict[int, xr.Dataset] = {}
     for site in sites_of(observed, images[:1]):
         _, position = random_of(site, len(images), settings)
         region = site.region(position)
-        weights = {"profile": averaging.profiles(site.operations[0], position), "uniform": uniform_weights(region, site.image_size)}
+        weights = {
+            "profile": averaging.profiles(site.operations[0], position),
+            "uniform": uniform_weights(region, site.image_size),
+        }
         moments = [spread(weights[name], region) for name in WEIGHTINGS]
         displacements = [mean_displacements(part, region, strengths_of(settings)) for part in moments]
-        layers |= dict.fromkeys(
-            site.operations,
-            {
-                "translation_share": translation_shares(moments[0]),
-                "mean_displacement": torch.stack(displacements),
-                "mean_square_distance": torch.stack([part.square for part in moments]),
-                "receptive_field": torch.tensor(site.box.size),
-            },
-        )
-    return xr.concat([as_dataset(layers[layer]) for layer in sorted(layers)], dim=xr.Variable("layer", sorted(layers)))
+        found = {
+            "translation_share": translation_shares(moments[0]),
+            "mean_displacement": torch.stack(displacements),
+            "mean_square_distance": torch.stack([part.square for part in moments]),
+            "receptive_field": torch.tensor(site.box.size),
+        }
+        layers |= {operation: as_dataset(found) for operation in site.operations}
+    return by_layer(layers)
+
+
+def by_layer(layers: dict[int, xr.Dataset]) -> xr.Dataset:
+    """Datasets of layers, by their numbers, as one; channels that others have are missing."""
+    return xr.concat([layers[layer] for layer in sorted(layers)], dim=xr.Variable("layer", sorted(layers)), join="outer")
 
 
 def as_dataset(found: dict[str, Tensor]) -> xr.Dataset:

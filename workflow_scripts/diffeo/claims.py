@@ -25,7 +25,8 @@ HALF = math.log10(0.5)
 BACKGROUND = "Relative stability to diffeomorphisms"
 PREDICTOR = "1. Stability as a function of the distance from data-points"
 MECHANISM = "2. What's the mechanism by which relative stability is achieved?"
-PARTS = (BACKGROUND, PREDICTOR, MECHANISM)
+LOCAL = "Neurons' receptive field and linear transformations"
+PARTS = (BACKGROUND, PREDICTOR, MECHANISM, LOCAL)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """What a transform inside a receptive field looks like: how far it moves pixels, and how much of that is a translation.
 
 A linear transform with the norm ‖U‖ of `affine.py` moves the pixel s by |d| = ‖U‖ |s − c|/√2 whatever its direction. With
-weights w that sum to 1 over the field, ⟨|d|⟩ = ‖U‖ ⟨|s − c|⟩/√2, and the part of ⟨|d|²⟩ that is a translation of the whole is
-|⟨s − c⟩|²/⟨|s − c|²⟩, the same for rotation, compression and shear: it vanishes unless the weights are off the centre. An object of
-m × m pixels in the field is moved by the displacement at its own centre and changed by the rest: the translation's part is
+weights that sum to 1 over the field, ⟨|d|⟩ = ‖U‖ ⟨|s − c|⟩/√2, and the part of ⟨|d|²⟩ that is a translation of the whole is
+|⟨s − c⟩|²/⟨|s − c|²⟩, the same for rotation, compression and shear: it vanishes unless the weights are off the centre. An object
+of m × m pixels in the field is moved by the displacement at its own centre and changed by the rest: the translation's part is
 ⟨|s − c|²⟩/(⟨|s − c|²⟩ + (m² − 1)/6), with s the centres of objects placed with the weights.
 
 Source: slides "Issue (?): small rotation in large receptive fields looks like a translation" and "Average norm of the
@@ -41,9 +41,7 @@ def spread(weights: Tensor, region: Region) -> Spread:
     away = (rows - region.centre[:, :1])[:, :, None], (columns - region.centre[:, 1:])[:, None]
     square = away[0].square() + away[1].square()
     off_centre = [(weights * part).sum(dim=(1, 2)).square() for part in away]
-    return Spread(
-        (weights * square.sqrt()).sum(dim=(1, 2)), (weights * square).sum(dim=(1, 2)), off_centre[0] + off_centre[1]
-    )
+    return Spread((weights * square.sqrt()).sum(dim=(1, 2)), (weights * square).sum(dim=(1, 2)), off_centre[0] + off_centre[1])
 
 
 def uniform_weights(region: Region, image_size: tuple[int, int]) -> Tensor:

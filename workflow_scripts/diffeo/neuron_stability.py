@@ -310,7 +310,7 @@ class _Sums:
 
 
 class Activity(NamedTuple):
-    """How neurons respond to patches: mean activation and fraction of patches where it is positive, (choice, channel), float64."""
+    """How neurons respond to patches, (choice, channel): mean activation and fraction of patches where it is positive."""
 
     mean: Tensor
     active_fraction: Tensor

@@ -146,6 +146,13 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
         raise ConfigurationError(f"predictor.largest_radius: {predictor['largest_radius']!r} is not allowed; {allowed}")
+    local = configuration["local_transforms"]
+    if local and local["top"] > local["selection_images"]:
+        allowed = f"it must be at most local_transforms.selection_images ({local['selection_images']})"
+        raise ConfigurationError(f"local_transforms.top: {local['top']} is not allowed; {allowed}")
+    if local and round(local["firing_rate"] * local["images"]) < 1:
+        allowed = f"of local_transforms.images ({local['images']}) random patches it must be one at least"
+        raise ConfigurationError(f"local_transforms.firing_rate: {local['firing_rate']!r} is not allowed; {allowed}")
 
 
 def check_line(key: str, line: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:
