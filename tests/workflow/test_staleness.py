@@ -125,6 +125,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/channel_coupling.py": NOTHING,  # no rule yet
     "diffeo/channel_shuffle.py": NOTHING,  # no rule yet
     "diffeo/claims.py": DECIDE,
+    "diffeo/contribution_profiles.py": NOTHING,  # no rule yet
     "diffeo/convolution_pairs.py": NOTHING,  # no rule yet
     "diffeo/coupling_averages.py": NOTHING,  # no rule yet
     "diffeo/deformation.py": CALIBRATE | PREDICT,
