@@ -142,6 +142,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
+    "diffeo/contribution_profiles.py": NOTHING,  # no rule yet
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deconvolution.py": NOTHING,  # no rule yet

@@ -137,11 +137,9 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if stability:
         must_be_one_of("stability.cutoff", stability["cutoff"], deformations["cutoffs"])
     shuffle = configuration["channel_shuffle"]
-    if shuffle:
+    if shuffle and stability:
         must_be_one_of("channel_shuffle.displacement", shuffle["displacement"], deformations["displacements"])
         must_be_one_of("channel_shuffle.interpolation", shuffle["interpolation"], deformations["interpolations"])
-        if not stability:
-            raise ConfigurationError("stability: False is not allowed; channel_shuffle compares with it, switch that off too")
     predictor = configuration["predictor"]
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
