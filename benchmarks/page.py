@@ -7,7 +7,7 @@ from datetime import date
 
 import torch
 
-from benchmarks import receptive_fields, sweep
+from benchmarks import neuron_stability, receptive_fields, sweep
 
 
 def page() -> str:
@@ -36,6 +36,16 @@ def page() -> str:
         "convolutions and poolings. Target: 20, equal to 1e-6.",
         "",
         *receptive_fields.table(),
+        "",
+        "## Stability of neurons over one forward pass for everything",
+        "",
+        "Time of one full forward pass for each neuron, transform and patch (measured for a few neurons of each layer and scaled",
+        "to all) over that of all neurons at once: α after the ReLUs of VGG11 (full width, images of "
+        f"{neuron_stability.SIZE} × {neuron_stability.SIZE} × 3),",
+        "all layers, four transforms, 16 images in float32. α is normalised by the layer's ⟨[a(x) − a(z)]²⟩.",
+        "Target for random patches: 100, equal to 1e-5.",
+        "",
+        *neuron_stability.table(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import receptive_fields, sweep
+from benchmarks import neuron_stability, receptive_fields, sweep
 
 
 def test_table_of_the_sweep_has_a_ratio_for_every_network_observer_and_perturbation() -> None:
@@ -33,6 +33,16 @@ def test_table_of_receptive_fields_shows_equal_profiles_and_how_much_faster_they
         ratio, difference = map(float, row.split("|")[2:-1])
         assert ratio > 0.1
         assert difference < 1e-6
+
+
+def test_table_of_neurons_shows_equal_numbers_and_how_much_faster_they_are() -> None:
+    head, rule, *rows = neuron_stability.table(width=0.0625, patches=3, neurons=1)
+    assert head.count("|") == rule.count("|") == 4
+    assert len(rows) == 2
+    for row in rows:
+        ratio, difference = map(float, row.split("|")[2:-1])
+        assert ratio > 0.1
+        assert difference < 1e-5
 
 
 def test_profiles_of_other_operations_are_not_compared() -> None:
