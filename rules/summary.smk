@@ -3,6 +3,7 @@
 SOURCES_OF_CLAIMS = ["results/summary.nc"] if STABILITY_FILES else []
 SOURCES_OF_CLAIMS += ["results/predictor.nc"] if PREDICTOR_FILES else []
 SOURCES_OF_CLAIMS += ["results/mechanisms.nc"] if FILTER_FILES else []
+SOURCES_OF_CLAIMS += FIELD_FILES
 CLAIM_FILES = ["results/claims.nc", "results/claims.md", "results/claims.html"]
 SUMMARY_FILES = SOURCES_OF_CLAIMS + CLAIM_FILES if SOURCES_OF_CLAIMS else []
 

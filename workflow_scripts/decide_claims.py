@@ -10,6 +10,7 @@ from typing import Any
 from xarray import Dataset
 
 from workflow_scripts.diffeo.claims import PARTS, Z95, Decision, decide, verdict
+from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
@@ -19,7 +20,7 @@ from workflow_scripts.support.atomic import atomic_path
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
-CLAIMS = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS, *OPERATION_CLAIMS, *FILTER_CLAIMS)
+CLAIMS = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS, *OPERATION_CLAIMS, *FILTER_CLAIMS, *FIELD_CLAIMS)
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em;text-align:left;border-bottom:1px solid #ccc}"
 )
@@ -110,7 +111,7 @@ def claim_section(decision: Decision) -> list[str]:
     lines.append(outcome + (f" ({decision.reason})." if decision.reason else "."))
     if not decision.evidence:
         return lines
-    head = "| data set | network | runs | log10 ± standard error | factor | verdict |"
+    head = f"| {' | '.join(claim.labels)} | log10 ± standard error | factor | verdict |"
     lines += ["", head, "|---|---|---|---|---|---|"]
     for row in decision.evidence:
         said = row.reason or verdict(row.value, row.standard_error, claim.interval)

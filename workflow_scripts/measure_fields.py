@@ -20,7 +20,9 @@ from workflow_scripts.diffeo.field_norms import FORMULAS, PARTS, asymptotic_mean
 from workflow_scripts.diffeo.field_statistics import LOCAL_PARTS, drawn_norms, drawn_patch_squares, local_parts
 from workflow_scripts.diffeo.patch_norms import (
     PATCH_PARTS,
+    TOLERANCE,
     linear_estimate,
+    linear_range,
     patch_gradient_mean_squares,
     patch_mean_squares,
 )
@@ -78,6 +80,12 @@ def measure_ensemble(rule: str, cutoff: int, settings: dict[str, Any], memory_mb
         {
             "modes": variable((), count, "number N of modes of one component"),
             "inverse_square_sum": variable((), inverse_squares, "sum L of 1/(i² + j²) over the modes"),
+            "linear_range": variable(
+                (),
+                linear_range(cutoff, rule, size=size),
+                f"largest patch up to which linear_estimate is within {TOLERANCE:.0%} of the exact remainder, on the grid",
+                "pixel",
+            ),
             "example_part": variable(
                 picture,
                 local_parts(examples, size // 4).float(),

@@ -66,7 +66,7 @@ def local_parts(field: Tensor, patch: int) -> Tensor:
     `field`: (B, 2, n, n). Returns (B, 5, 2, m, m) in the order of `LOCAL_PARTS`, m the largest multiple of p up to n.
     """
     count = field.shape[-1] // patch
-    tiles = field[..., : count * patch, : count * patch].unflatten(-1, (count, patch)).unflatten(-3, (count, patch))
+    tiles = field[..., : count * patch, : count * patch].reshape(-1, 2, count, patch, count, patch)
     centred = torch.arange(patch, dtype=field.dtype, device=field.device) - (patch - 1) / 2
     down, across = centred[:, None, None].expand(-1, 1, patch), centred.expand(patch, 1, -1)
     slopes = [

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from workflow_scripts.diffeo.deformation import grid_waves, mean_square_norms, standard_deviations
 
+TOLERANCE = 0.1  # by which the linear estimate may be off
 PATCH_PARTS = ("translation", "remainder", "linear", "rest")  # the second is the sum of the last two
 
 
@@ -122,3 +123,15 @@ def linear_estimate(cutoff: int, rule: str = "disc", *, size: int, patch: int, o
     if on_grid:
         return (patch**2 - 1) / 12 * (size / (size - 1)) ** 2 * mean_square_norms(1, cutoff, rule, size=size)["U"]
     return patch**2 / 12 * mean_square_norms(1, cutoff, rule)["U"]
+
+
+def linear_range(cutoff: int, rule: str = "disc", *, size: int) -> int:
+    """Edge p of the largest patch of pixels up to which `linear_estimate` is within `TOLERANCE` of the remainder; 0 if of none.
+
+    Raises ValueError for an unknown rule or a cutoff not in 2 ... n - 2.
+    """
+    for patch in range(2, size + 1):
+        remainder = patch_mean_squares(cutoff, rule, size=size, patch=patch, on_grid=True)["remainder"]
+        if abs(linear_estimate(cutoff, rule, size=size, patch=patch, on_grid=True) / remainder - 1) > TOLERANCE:
+            return patch - 1 if patch > 2 else 0
+    return size
