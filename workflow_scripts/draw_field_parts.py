@@ -60,14 +60,14 @@ def draw(fields: xr.Dataset) -> Figure:
     parts = parts.isel(row=slice(edge), column=slice(edge))
     figure, grid = panels(3, 4, row_height=1.8)
     for axis, picture in zip(grid[:2].ravel(), OF_IMAGE, strict=True):
-        draw_arrows(axis, parts, picture, -(-edge // MOST_ARROWS))
+        draw_arrows(axis, parts, picture, step=-(-edge // MOST_ARROWS), margin=0.5)
         lines = np.arange(patch, edge, patch) - 0.5
         axis.set(xticks=lines, yticks=lines)
         axis.grid(color=GREY, linewidth=0.4, alpha=0.7)
     zoomed = least_uniform_patch(parts, patch)
     longest = float((zoomed.sum("local_part") ** 2).sum("component").max()) ** 0.5
     for axis, picture in zip(grid[2], OF_PATCH, strict=True):
-        draw_arrows(axis, zoomed * min(1.0, LONGEST / longest), picture, 1)
+        draw_arrows(axis, zoomed * min(1.0, LONGEST / longest), picture, step=1, margin=1.5)
         axis.set(xticks=[], yticks=[])
     for axis in grid.ravel():
         axis.tick_params(length=0, labelbottom=False, labelleft=False)
@@ -88,8 +88,8 @@ def least_uniform_patch(parts: xr.DataArray, patch: int) -> xr.DataArray:
     return parts.isel(row=slice(row, row + patch), column=slice(column, column + patch))
 
 
-def draw_arrows(axis: Axes, parts: xr.DataArray, picture: Picture, step: int) -> None:
-    """The sum of some parts (component, row, column) as arrows, in pixels of the axes, at every `step`-th pixel."""
+def draw_arrows(axis: Axes, parts: xr.DataArray, picture: Picture, *, step: int, margin: float) -> None:
+    """The sum of some parts (component, row, column) as arrows, in pixels of the axes, at every `step`-th pixel; `margin` beyond the outer pixels."""
     edge = parts.sizes["row"]
     first = step // 2
     field = picture.factor * parts.sel(local_part=list(picture.parts)).sum("local_part")
@@ -99,7 +99,6 @@ def draw_arrows(axis: Axes, parts: xr.DataArray, picture: Picture, step: int) ->
     axis.quiver(
         places, places, right, down, angles="xy", scale_units="xy", scale=1, color=picture.colour, width=0.007, headwidth=3.5
     )
-    margin = 0.5 if step > 1 else 1.5
     axis.set(xlim=(-margin, edge - 1 + margin), ylim=(edge - 1 + margin, -margin), aspect="equal", title=picture.title)
 
 

@@ -26,7 +26,7 @@ from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 SOURCES = {"summary": xr.Dataset(attrs={"of": "summary"}), "predictor": xr.Dataset(attrs={"of": "predictor"})}
-SOURCES |= {"mechanisms": xr.Dataset(attrs={"of": "mechanisms"})}
+SOURCES |= {name: xr.Dataset(attrs={"of": name}) for name in ("mechanisms", "fields")}
 
 
 def claim_of(rows, interval=(0.0, 1.0), source="summary"):
@@ -103,7 +103,7 @@ def test_an_error_that_rows_share_does_not_shrink_with_their_number():
 # Sources
 
 
-@pytest.mark.parametrize("source", ["summary", "predictor", "mechanisms"])
+@pytest.mark.parametrize("source", ["summary", "predictor", "mechanisms", "fields"])
 def test_evidence_gets_its_source_and_the_settings(source):
     seen = []
     claim = replace(

@@ -9,6 +9,7 @@ from workflow_scripts.diffeo.field_norms import mean_squares
 from workflow_scripts.diffeo.patch_norms import (
     continuum_moments,
     linear_estimate,
+    linear_range,
     patch_gradient_mean_squares,
     patch_mean_squares,
     pixel_moments,
@@ -112,6 +113,23 @@ def test_a_patch_of_two_pixels_holds_a_quarter_of_the_squared_difference_of_pixe
     mean, slope = window_weights(2, 4)
     torch.testing.assert_close(mean[1], torch.tensor([0, 0.5, 0.5, 0], dtype=torch.float64))
     torch.testing.assert_close(slope[1], torch.tensor([0, -0.5, 0.5, 0], dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("cutoff", "expected"), [(2, 7), (3, 6), (5, 4), (8, 3), (15, 0)])
+def test_the_estimate_is_within_a_tenth_up_to_its_range_and_not_beyond(cutoff, expected):
+    found = linear_range(cutoff, size=32)
+    assert found == expected
+
+    def off(patch):
+        remainder = patch_mean_squares(cutoff, size=32, patch=patch, on_grid=True)["remainder"]
+        return abs(linear_estimate(cutoff, size=32, patch=patch, on_grid=True) / remainder - 1)
+
+    assert all(off(patch) <= 0.1 for patch in range(2, found + 1))
+    assert off(max(found + 1, 2)) > 0.1
+
+
+def test_the_estimate_holds_everywhere_if_patches_are_small():
+    assert linear_range(2, size=6) in range(2, 7)
 
 
 @pytest.mark.parametrize("patch", [1, 33])
