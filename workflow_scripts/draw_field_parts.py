@@ -89,7 +89,7 @@ def least_uniform_patch(parts: xr.DataArray, patch: int) -> xr.DataArray:
 
 
 def draw_arrows(axis: Axes, parts: xr.DataArray, picture: Picture, *, step: int, margin: float) -> None:
-    """The sum of some parts (component, row, column) as arrows, in pixels of the axes, at every `step`-th pixel; `margin` beyond the outer pixels."""
+    """The sum of some parts as arrows, in pixels of the axes, at every `step`-th pixel, and `margin` pixels around them."""
     edge = parts.sizes["row"]
     first = step // 2
     field = picture.factor * parts.sel(local_part=list(picture.parts)).sum("local_part")
