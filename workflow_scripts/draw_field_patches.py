@@ -36,6 +36,9 @@ def main(fields: Path, svg: Path, png: Path) -> None:
 def draw(fields: xr.Dataset) -> Figure:
     """Rows: mean squares with the linear estimate, shares, gradients averaged over the patch; a column for each cutoff."""
     cutoffs = fields.cutoff.values.tolist()
+    largest = float(fields.patch_gradient_square.max())
+    gradient = fields.patch_gradient_square_exact
+    fields = fields.assign(patch_gradient_square_exact=gradient.where(gradient > 1e-8 * largest))  # others are 0 up to rounding
     figure, grid = panels(3, len(cutoffs), width=max(1.8 * len(cutoffs), 5.4), row_height=1.75, sharex=True, sharey="row")
     for axes, cutoff in zip(grid.T, cutoffs, strict=True):
         here = fields.sel(cutoff=cutoff, average="grid")
@@ -46,7 +49,6 @@ def draw(fields: xr.Dataset) -> Figure:
         axes[0].set(title=f"$c$ = {cutoff}", yscale="log", xscale="log")
         axes[2].set(xlabel="edge $p$ of the patch (px)", yscale="log")
         plain_log_ticks(axes[2].xaxis)
-    largest = float(fields.patch_gradient_square.max())
     grid[2, 0].set_ylim(largest * 1e-4, largest)
     totals = fields.patch_square.sel(patch_part=["translation", "remainder"])
     grid[0, 0].set_ylim(float(totals.min()) / 2, float(totals.max()) * 3)

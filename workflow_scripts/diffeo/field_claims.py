@@ -152,7 +152,7 @@ FIELD_CLAIMS = (
         f"Diffeos are not just local translations (a tenth of ⟨‖τ‖²⟩ or more is something else {HALF_IMAGE}).",
         NOT_TRANSLATIONS,
         f"log10 of the share of τ − τ̄ in ⟨‖τ‖²⟩ {HALF_IMAGE}, {ALL}",
-        (-1.0, 0.0),
+        (-1.0, math.inf),
         share_on_patches("remainder", 1 / 2),
     ),
     field_claim(
@@ -169,7 +169,7 @@ FIELD_CLAIMS = (
         f"… and only locally (a tenth of ⟨‖τ‖²⟩ or more is neither translation nor linear {HALF_IMAGE}).",
         "Neurons' receptive field",
         f"log10 of the share of the rest in ⟨‖τ‖²⟩ {HALF_IMAGE}, {ALL}",
-        (-1.0, 0.0),
+        (-1.0, math.inf),
         share_on_patches("rest", 1 / 2),
     ),
     field_claim(
