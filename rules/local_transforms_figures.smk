@@ -1,13 +1,13 @@
 """Figures of local transforms: α of neurons, their firing, and what the transforms do to their receptive fields."""
 
 ALPHA_FIGURES = expand("neuron_stability_{quantity}_{norm}", quantity=("normalised", "raw"), norm=("displacement", "frobenius"))
-LOCAL_FIGURES = [*ALPHA_FIGURES, "neuron_firing", "field_displacement"] if LOCAL_FILES else []
+LOCAL_FIGURES = [*ALPHA_FIGURES, "neuron_firing", "transform_displacement"] if LOCAL_FILES else []
 
 
 localrules:
     draw_neuron_stability,
     draw_neuron_firing,
-    draw_field_displacement,
+    draw_transform_displacement,
 
 
 rule draw_neuron_stability:
@@ -57,22 +57,22 @@ rule draw_neuron_firing:
         "../workflow_scripts/draw_neuron_firing.py"
 
 
-rule draw_field_displacement:
+rule draw_transform_displacement:
     input:
         local_transforms="results/local_transforms.nc",
     output:
         svg=report(
-            "results/figures/field_displacement.svg",
-            caption="../report/field_displacement.rst",
+            "results/figures/transform_displacement.svg",
+            caption="../report/transform_displacement.rst",
             category="Local transforms",
             labels={"figure": "displacements in receptive fields"},
         ),
-        png="results/figures/field_displacement.png",
+        png="results/figures/transform_displacement.png",
     log:
-        "results/logs/figures/field_displacement.log",
+        "results/logs/figures/transform_displacement.log",
     benchmark:
-        "results/benchmarks/figures/field_displacement.tsv"
+        "results/benchmarks/figures/transform_displacement.tsv"
     params:
-        code=code("draw_field_displacement"),
+        code=code("draw_transform_displacement"),
     script:
-        "../workflow_scripts/draw_field_displacement.py"
+        "../workflow_scripts/draw_transform_displacement.py"

@@ -11,13 +11,6 @@ from torch import Tensor
 from workflow_scripts.diffeo.affine import NORMS, TRANSFORMS
 from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.contribution_profiles import AveragingNetwork
-from workflow_scripts.diffeo.field_displacement import (
-    WEIGHTINGS,
-    mean_displacements,
-    spread,
-    translation_shares,
-    uniform_weights,
-)
 from workflow_scripts.diffeo.neuron_stability import (
     NeuronResponses,
     PatchSet,
@@ -33,6 +26,13 @@ from workflow_scripts.diffeo.neuron_stability import (
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.patches import random_patches, strongest_patches
 from workflow_scripts.diffeo.stability import images_per_batch
+from workflow_scripts.diffeo.transform_displacement import (
+    WEIGHTINGS,
+    mean_displacements,
+    spread,
+    translation_shares,
+    uniform_weights,
+)
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.images import load_images

@@ -39,7 +39,10 @@ FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
 OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
 IMPORT = {"import_network"} | PREDICT
+FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
+FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
+SHARED = EVERYTHING | FIELDS
 OF_DIGITS = EVERYTHING - {"import_network"}
 OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE - (SHUFFLE - DECIDE)  # untrained networks, without the predictor
 OF_PHOTOGRAPHS = {"prepare_dataset"} | IMPORT  # pretrained networks, without stability
@@ -110,6 +113,12 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "predictor.images": (30, PREDICT),
     "predictor.draws": (3, PREDICT),
     "predictor.epochs": ("kept", PREDICT),
+    "fields.size": (17, FIELDS),
+    "fields.cutoffs": ([2, 3, 4], FIELDS),
+    "fields.temperatures": (4, FIELDS),
+    "fields.draws": (41, FIELDS),
+    "fields.patch_sizes": ([2, 4, 8], FIELDS),
+    "fields.seed": (1, FIELDS),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
@@ -146,9 +155,12 @@ MODULES: dict[str, set[str]] = {
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deconvolution.py": NOTHING,  # no rule yet
-    "diffeo/deformation.py": CALIBRATE | PREDICT,
+    "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
+    "diffeo/field_claims.py": DECIDE,
+    "diffeo/field_norms.py": FIELDS,
+    "diffeo/field_statistics.py": FIELDS,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
@@ -158,8 +170,9 @@ MODULES: dict[str, set[str]] = {
     "diffeo/operation_claims.py": DECIDE,
     "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING,
     "diffeo/patches.py": NOTHING,  # no rule yet
+    "diffeo/patch_norms.py": FIELDS,
     "diffeo/perturbations.py": SWEEP | PREDICT,
-    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT,
+    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
@@ -170,23 +183,24 @@ MODULES: dict[str, set[str]] = {
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
-    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE,
+    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE | FIELDS,
     "diffeo/training.py": TRAIN,
-    "diffeo/variables.py": EVERYTHING,
+    "diffeo/variables.py": SHARED,
     "support/__init__.py": NOTHING,
-    "support/atomic.py": EVERYTHING,
+    "support/atomic.py": SHARED,
     "support/checkpoints.py": INITIALISE | IMPORT,
     "support/code_digest.py": NOTHING,
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
     "support/document_results.py": NOTHING,
+    "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
-    "support/jobs.py": EVERYTHING,
-    "support/netcdf.py": EVERYTHING,
+    "support/jobs.py": SHARED,
+    "support/netcdf.py": SHARED,
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | OTHER_FIGURES,
+    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | FIGURES_OF_FIELDS | OTHER_FIGURES,
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
@@ -205,6 +219,9 @@ MODULES: dict[str, set[str]] = {
     "draw_calibration.py": {"draw_calibration"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
+    "draw_field_norms.py": {"draw_field_norms"},
+    "draw_field_parts.py": {"draw_field_parts"},
+    "draw_field_patches.py": {"draw_field_patches"},
     "draw_filter_spectra.py": {"draw_filter_spectra"},
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
@@ -219,6 +236,7 @@ MODULES: dict[str, set[str]] = {
     "draw_training_curves.py": {"draw_training_curves"},
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
+    "measure_fields.py": FIELDS,
     "measure_filter_spectra.py": FILTERS,
     "measure_activation_spectra.py": ACTIVATIONS,
     "measure_channel_coupling.py": COUPLING,

@@ -140,6 +140,8 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if shuffle and stability:
         must_be_one_of("channel_shuffle.displacement", shuffle["displacement"], deformations["displacements"])
         must_be_one_of("channel_shuffle.interpolation", shuffle["interpolation"], deformations["interpolations"])
+    if configuration["fields"]:
+        check_fields(configuration["fields"])
     predictor = configuration["predictor"]
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
@@ -151,6 +153,14 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if local and round(local["firing_rate"] * local["images"]) < 1:
         allowed = f"of local_transforms.images ({local['images']}) random patches it must be one at least"
         raise ConfigurationError(f"local_transforms.firing_rate: {local['firing_rate']!r} is not allowed; {allowed}")
+
+
+def check_fields(fields: Mapping[str, Any]) -> None:
+    """Check that the image resolves the cutoffs and holds the patches."""
+    for key, most in (("cutoffs", fields["size"] - 2), ("patch_sizes", fields["size"])):
+        if max(fields[key]) > most:
+            allowed = f"images of fields.size ({fields['size']}) pixels allow at most {most}"
+            raise ConfigurationError(f"fields.{key}: {max(fields[key])} is not allowed; {allowed}")
 
 
 def check_line(key: str, line: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:

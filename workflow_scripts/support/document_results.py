@@ -13,6 +13,10 @@ FILES = {
         "calibration/*/*.nc",
         "The deformations of one cutoff c on the probe images of a data set.",
     ),
+    "fields.nc": (
+        "fields.nc",
+        "Norms of displacement fields and of the parts of their gradients, over the image and over patches, measured and exact.",
+    ),
     f"{RUN}/training.nc": ("runs/*/*/*/*/*/training.nc", "Loss and error of a run, by epoch."),
     f"{RUN}/stability/epoch{{epoch}}.nc": (
         "runs/*/*/*/*/*/stability/*.nc",
@@ -48,10 +52,12 @@ Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) a
 them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
 In files on filters it numbers the convolutions, and `mode` the modes (`mode_a`, `mode_b`) of the grid, 0 the constant one.
-`strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. Beside the NetCDF files
-there are checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error;
-`torch.load(path, weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/`
-and `benchmarks/` that mirror the other paths.
+`strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. In `fields.nc`, numbers of
+single draws and of patches are at temperature T = 1 (norms grow as √T, squares as T); `average` is over the pixels of the
+`grid` or over the unit square (`continuum`); `C`, `S`, `R`, `U` are compression, pure shear, rotation and the whole gradient.
+Beside the NetCDF files there are checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest
+validation error; `torch.load(path, weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`),
+`report.html`, and `logs/` and `benchmarks/` that mirror the other paths.
 
 ```python
 import xarray as xr
@@ -78,6 +84,15 @@ import xarray as xr
 # what training did to the constant part of the filters of each layer
 spectra = xr.open_dataset("results/filter_spectra.nc")
 print(spectra.ratio.sel(mode=0).to_series().dropna())
+```
+
+```python
+import xarray as xr
+
+# what share of a displacement field is no translation on patches of p pixels, measured and exact
+fields = xr.open_dataset("results/fields.nc").sel(mode_rule="disc", patch_part="remainder")
+print(fields.patch_share.to_series().unstack("patch_size"))
+print(fields.patch_share_exact.sel(average="grid").to_series().unstack("patch_size"))
 ```
 
 ```python
