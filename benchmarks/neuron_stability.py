@@ -1,4 +1,4 @@
-"""α of all neurons of VGG11, over one full forward pass for each neuron, transform and patch."""
+"""α of all neurons of VGG11-bn, over one full forward pass for each neuron, transform and patch."""
 
 import time
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.diffeo.affine import transformed_windows
+from workflow_scripts.diffeo.batch_norm import calibrate_batch_norm
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.neuron_stability import (
     NeuronResponses,
@@ -125,11 +126,12 @@ def compare(
 
 
 def table(width: float = 1.0, patches: int = 16, neurons: int = 2) -> list[str]:
-    """Lines of a table: time of one full forward pass for everything over that of crops in batches, for VGG11."""
+    """Lines of a table: time of one full forward pass for everything over that of crops in batches, for VGG11-bn."""
     noise = torch.randn(patches, 3, SIZE // 4, SIZE // 4, generator=torch.Generator().manual_seed(0))
     images = torch.nn.functional.interpolate(noise, scale_factor=4, mode="bilinear")  # smooth, as images are
-    network = build_network({"architecture": "vgg11", "width": width}, input_shape=(3, SIZE, SIZE), classes=10, seed=0)
-    observed = ObservedNetwork(network.eval())
+    network = build_network({"architecture": "vgg11_bn", "width": width}, input_shape=(3, SIZE, SIZE), classes=10, seed=0)
+    calibrate_batch_norm(network, images)
+    observed = ObservedNetwork(network)
     lines = [
         "| patches | one forward pass for everything / batches of crops | largest difference of α normalised |",
         "|---|---|---|",

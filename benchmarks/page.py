@@ -40,7 +40,7 @@ def page() -> str:
         "## Stability of neurons over one forward pass for everything",
         "",
         "Time of one full forward pass for each neuron, transform and patch (measured for a few neurons of each layer and scaled",
-        "to all) over that of all neurons at once: α after the ReLUs of VGG11 (full width, images of "
+        "to all) over that of all neurons at once: α after the ReLUs of VGG11-bn (full width, images of "
         f"{neuron_stability.SIZE} × {neuron_stability.SIZE} × 3),",
         "all layers, four transforms, 16 images in float32. α is normalised by the layer's ⟨[a(x) − a(z)]²⟩.",
         "Target for random patches: 100, equal to 1e-5.",
