@@ -40,7 +40,7 @@ class Measurement(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Ratio of times, and the largest difference of α normalised."""
+    """Ratio of times, and the largest difference of α over the larger of α and the layer's ⟨[a(x) − a(z)]²⟩."""
 
     ratio: float
     difference: float
@@ -120,7 +120,7 @@ def compare(
         for channel in chosen:
             seconds, alpha = timed(lambda: one_by_one(observed, images, measured, channel))  # noqa: B023
             slow += seconds * measured.alpha.shape[-1] / len(chosen)
-            apart = (alpha - measured.alpha[-1, :, channel]).abs().max() / measured.pair_distance
+            apart = ((alpha - measured.alpha[-1, :, channel]).abs() / alpha.clamp(min=measured.pair_distance)).max()
             difference = max(difference, float(apart))
     return Comparison(slow / fast, difference)
 
@@ -133,7 +133,7 @@ def table(width: float = 1.0, patches: int = 16, neurons: int = 2) -> list[str]:
     calibrate_batch_norm(network, images)
     observed = ObservedNetwork(network)
     lines = [
-        "| patches | one forward pass for everything / batches of crops | largest difference of α normalised |",
+        "| patches | one forward pass for everything / batches of crops | largest difference of α |",
         "|---|---|---|",
     ]
     for name, batched in (

@@ -42,7 +42,8 @@ def page() -> str:
         "Time of one full forward pass for each neuron, transform and patch (measured for a few neurons of each layer and scaled",
         "to all) over that of all neurons at once: α after the ReLUs of VGG11-bn (full width, images of "
         f"{neuron_stability.SIZE} × {neuron_stability.SIZE} × 3),",
-        "all layers, four transforms, 16 images in float32. α is normalised by the layer's ⟨[a(x) − a(z)]²⟩.",
+        "all layers, four transforms, 16 images in float32. Differences of α are relative to α or,",
+        "where that is larger, to the layer's ⟨[a(x) − a(z)]²⟩.",
         "Target for random patches: 100, equal to 1e-5.",
         "",
         *neuron_stability.table(),

@@ -38,8 +38,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 1 + 4
-    )  # data, calibration, training, stability, predictor, filters, fields; summaries, claims
+        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 1 + 2 + 4
+    )  # data, calibration, training, stability, predictor, filters, fields, local transforms with their table; summaries, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path

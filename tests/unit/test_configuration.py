@@ -244,6 +244,15 @@ BAD: list[tuple[Change, str]] = [
         put("channel_shuffle.interpolation", "bicubic"),
         "channel_shuffle.interpolation: 'bicubic' is not allowed; choose one of bilinear, gaussian",
     ),
+    (
+        put("local_transforms.top", "501"),
+        "local_transforms.top: 501 is not allowed; it must be at most local_transforms.selection_images (500)",
+    ),
+    (
+        put("local_transforms.firing_rate", "0.001"),
+        "local_transforms.firing_rate: 0.001 is not allowed; "
+        "of local_transforms.images (200) random patches it must be one at least",
+    ),
     (put("deformations.displacements", "[2, 1]"), "deformations.displacements: [2, 1] must be increasing"),
     (
         put("predictor.largest_radius", "0.3"),

@@ -323,3 +323,24 @@ def test_call_returns_the_logits() -> None:
     images = torch.randn(2, 1, 2, 2)
     logits = ObservedNetwork(network)(images, lambda index, activation: None)
     assert torch.equal(logits, network(images))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "lenet", "vgg11_bn"])
+def test_a_part_of_the_network_gives_the_same_activations(name: str) -> None:
+    network = build_network({"architecture": name, "width": 0.1}, input_shape=(2, 20, 20), classes=3, seed=0)
+    observed, images = ObservedNetwork(with_random_statistics(network)), torch.randn(2, 2, 20, 20).double()
+    whole = record(observed, images)
+    for wanted in ([1], [4, 2], [3, len(whole) - 2]):
+        part = observed.up_to(wanted)
+        assert_same(list(part(images)), [whole[index] for index in wanted])
+    assert len([node for node in observed.up_to([1]).graph.nodes if node.op == "call_module"]) == 1
+
+
+def test_a_part_of_the_network_leaves_out_branches_that_it_does_not_need() -> None:
+    network = build_network({"architecture": "resnet18", "width": 0.1}, input_shape=(2, 20, 20), classes=3, seed=0)
+    observed = ObservedNetwork(network.eval())
+    names = [operation.name for operation in observed.operations]
+    part = observed.up_to([names.index("layer2.0.downsample.0")])
+    modules = {node.target for node in part.graph.nodes if node.op == "call_module"}
+    assert "layer2.0.downsample.0" in modules
+    assert "layer2.0.conv1" not in modules

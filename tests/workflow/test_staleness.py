@@ -32,12 +32,15 @@ SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
 SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
-OF_MAPS = FILTERS | ACTIVATIONS | COUPLING
+FIGURES_OF_LOCAL = {"draw_neuron_stability", "draw_neuron_firing", "draw_transform_displacement"}
+SUMMARISE_LOCAL = {"summarise_local_transforms"} | DECIDE | FIGURES_OF_LOCAL
+LOCAL = {"measure_local_transforms"} | SUMMARISE_LOCAL
+OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | LOCAL
 TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
+OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"} | FIGURES_OF_LOCAL
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
 FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
@@ -113,6 +116,15 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "predictor.images": (30, PREDICT),
     "predictor.draws": (3, PREDICT),
     "predictor.epochs": ("kept", PREDICT),
+    "local_transforms.images": (50, LOCAL),
+    "local_transforms.selection_images": (40, LOCAL),
+    "local_transforms.top": (3, LOCAL),
+    "local_transforms.draws": (2, LOCAL),
+    "local_transforms.frobenius": ([0.5], LOCAL),
+    "local_transforms.displacements": ([0.5], LOCAL),
+    "local_transforms.firing_rate": (0.1, LOCAL),
+    "local_transforms.epochs": ("kept", LOCAL),
+    "local_transforms.seed": (1, LOCAL),
     "fields.size": (17, FIELDS),
     "fields.cutoffs": ([2, 3, 4], FIELDS),
     "fields.temperatures": (4, FIELDS),
@@ -141,8 +153,9 @@ MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
     "diffeo/activation_spectra.py": ACTIVATIONS,
+    "diffeo/affine.py": LOCAL,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | LOCAL,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
@@ -151,11 +164,11 @@ MODULES: dict[str, set[str]] = {
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
-    "diffeo/contribution_profiles.py": NOTHING,  # no rule yet
+    "diffeo/contribution_profiles.py": LOCAL,
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deconvolution.py": NOTHING,  # no rule yet
-    "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
+    "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS | LOCAL,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
@@ -163,28 +176,38 @@ MODULES: dict[str, set[str]] = {
     "diffeo/field_statistics.py": FIELDS,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
-    "diffeo/interpolation.py": CALIBRATE | PREDICT,
+    "diffeo/interpolation.py": CALIBRATE | PREDICT | LOCAL,
     "diffeo/local_models.py": INITIALISE | IMPORT,
     "diffeo/networks.py": INITIALISE | IMPORT,
-    "diffeo/noise.py": CALIBRATE | PREDICT,
+    "diffeo/neuron_averages.py": SUMMARISE_LOCAL,
+    "diffeo/neuron_claims.py": DECIDE,
+    "diffeo/neuron_stability.py": LOCAL,
+    "diffeo/noise.py": CALIBRATE | PREDICT | LOCAL,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING,
-    "diffeo/patches.py": NOTHING,  # no rule yet
+    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | LOCAL,
+    "diffeo/patches.py": LOCAL,
     "diffeo/patch_norms.py": FIELDS,
-    "diffeo/perturbations.py": SWEEP | PREDICT,
+    "diffeo/perturbations.py": SWEEP | PREDICT | LOCAL,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/receptive_fields.py": NOTHING,  # no rule yet
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
+    "diffeo/receptive_fields.py": LOCAL,
+    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"} | FIGURES_OF_LOCAL,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
-    "diffeo/stability.py": SWEEP | PREDICT,
+    "diffeo/stability.py": SWEEP | PREDICT | LOCAL,
     "diffeo/stability_claims.py": DECIDE,
-    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE | FIELDS,
+    "diffeo/statistics.py": SUMMARISE
+    | SUMMARISE_PREDICTOR
+    | FILTERS
+    | FIELDS
+    | SUMMARISE_ACTIVATIONS
+    | SUMMARISE_SHUFFLE
+    | SUMMARISE_LOCAL,
     "diffeo/training.py": TRAIN,
+    "diffeo/transform_displacement.py": LOCAL,
     "diffeo/variables.py": SHARED,
     "support/__init__.py": NOTHING,
     "support/atomic.py": SHARED,
@@ -210,8 +233,10 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_FILTERS
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_SHUFFLE
-    | SUMMARISE_COUPLING,
+    | SUMMARISE_COUPLING
+    | SUMMARISE_LOCAL,
     "support/tensors.py": TRAIN | CALIBRATE,
+    "support/transform_panels.py": {"draw_neuron_stability", "draw_neuron_firing"},
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
@@ -227,6 +252,8 @@ MODULES: dict[str, set[str]] = {
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
     "draw_interpolations.py": {"draw_interpolations"},
     "draw_misclassification.py": {"draw_misclassification"},
+    "draw_neuron_firing.py": {"draw_neuron_firing"},
+    "draw_neuron_stability.py": {"draw_neuron_stability"},
     "draw_noise_stability.py": {"draw_noise_stability"},
     "draw_noisy_samples.py": {"draw_noisy_samples"},
     "draw_operations.py": {"draw_operations"},
@@ -234,13 +261,16 @@ MODULES: dict[str, set[str]] = {
     "draw_stability_bars.py": {"draw_stability_bars"},
     "draw_stability_curves.py": {"draw_stability_curves"},
     "draw_training_curves.py": {"draw_training_curves"},
+    "draw_transform_displacement.py": {"draw_transform_displacement"},
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
     "measure_fields.py": FIELDS,
+    "measure_deconvolution.py": NOTHING,  # no rule yet
     "measure_filter_spectra.py": FILTERS,
     "measure_activation_spectra.py": ACTIVATIONS,
     "measure_channel_coupling.py": COUPLING,
     "measure_channel_shuffle.py": SHUFFLE,
+    "measure_local_transforms.py": LOCAL,
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
@@ -249,6 +279,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_channel_coupling.py": SUMMARISE_COUPLING,
     "summarise_channel_shuffle.py": SUMMARISE_SHUFFLE,
     "summarise_filter_spectra.py": SUMMARISE_FILTERS,
+    "summarise_local_transforms.py": SUMMARISE_LOCAL,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
     "train_network.py": TRAIN,
 }
