@@ -95,6 +95,34 @@ def test_a_plane_wave_lands_in_its_bin_for_all_signs(size: int, row: int, column
     assert found.centroid.numpy() == pytest.approx(np.full((2, 2, 4), length / (size / 2)), abs=1e-12)
 
 
+@pytest.mark.parametrize("size", [2, 3, 7, 16])
+def test_an_impulse_has_the_spectrum_of_white_noise(size: int) -> None:
+    """All modes of a single pixel have the power 1/n²: shares are numbers of modes, and power per mode is flat."""
+    maps = torch.zeros(1, 2, size, size, dtype=torch.float64)
+    maps[0, 0, size // 2, 0] = 3
+    maps[0, 1, 0, 1] = -1
+    found, modes = map_spectra(maps), modes_per_bin(size, size).double()
+    wave_number = plane(size, size)
+    for normalisation in (AVERAGED, PER_CHANNEL):
+        kept, removed = found.power[normalisation, :, 0]
+        assert (kept / modes).numpy() == pytest.approx(np.full(len(modes), size**-2), rel=1e-12)
+        assert (removed / modes)[1:].numpy() == pytest.approx(np.full(len(modes) - 1, 1 / (size**2 - 1)), rel=1e-12)
+        centroids = found.centroid[normalisation, :, 0].numpy() / wave_number.mean() * (size / 2)
+        assert centroids == pytest.approx([1, size**2 / (size**2 - 1)], rel=1e-12)
+    assert found.mean_square.item() == pytest.approx((3**2 + 1) / 2 / size**2, rel=1e-12)
+
+
+def test_white_noise_is_flat_on_average() -> None:
+    """Each mode of the Fourier plane has the same expected share; deviations are those of exponential powers."""
+    size, images, channels = 12, 100, 8
+    found, modes = map_spectra(noise(images, channels, size, size)), modes_per_bin(size, size).numpy()
+    share = modes / size**2
+    for normalisation in (AVERAGED, PER_CHANNEL):
+        mean = found.power[normalisation, KEPT].mean(0).numpy()
+        error = share * np.sqrt(2 / (modes * images * channels))  # modes k and −k are not independent
+        assert (np.abs(mean - share) < 5 * error).all()
+
+
 def test_wave_at_the_nyquist_frequency_is_at_one() -> None:
     found = map_spectra(wave(8, 4, 0, phase=0)[None, None])
     assert found.centroid[AVERAGED, REMOVED].item() == pytest.approx(1, abs=1e-12)
