@@ -12,6 +12,7 @@ from workflow_scripts.diffeo.activation_spectra import (
     images_per_batch,
     map_spectra,
     modes_per_bin,
+    white_centroid,
 )
 from workflow_scripts.diffeo.operations import ObservedNetwork
 
@@ -107,9 +108,16 @@ def test_an_impulse_has_the_spectrum_of_white_noise(size: int) -> None:
         kept, removed = found.power[normalisation, :, 0]
         assert (kept / modes).numpy() == pytest.approx(np.full(len(modes), size**-2), rel=1e-12)
         assert (removed / modes)[1:].numpy() == pytest.approx(np.full(len(modes) - 1, 1 / (size**2 - 1)), rel=1e-12)
-        centroids = found.centroid[normalisation, :, 0].numpy() / wave_number.mean() * (size / 2)
-        assert centroids == pytest.approx([1, size**2 / (size**2 - 1)], rel=1e-12)
+        centroids = found.centroid[normalisation, :, 0].numpy()
+        assert centroids * (size / 2) == pytest.approx(wave_number.sum() / np.array([size**2, size**2 - 1]), rel=1e-12)
+        assert centroids == pytest.approx(white_centroid(size, size).numpy(), rel=1e-12)
     assert found.mean_square.item() == pytest.approx((3**2 + 1) / 2 / size**2, rel=1e-12)
+
+
+def test_centroid_of_white_noise_has_known_limits() -> None:
+    assert white_centroid(2, 2).tolist() == pytest.approx([(2 + math.sqrt(2)) / 4, (2 + math.sqrt(2)) / 3], rel=1e-12)
+    limit = (math.sqrt(2) + math.asinh(1)) / 3  # mean distance from the centre of the square [−1, 1]²
+    assert white_centroid(1024, 1024).tolist() == pytest.approx([limit, limit], rel=1e-5)
 
 
 def test_white_noise_is_flat_on_average() -> None:

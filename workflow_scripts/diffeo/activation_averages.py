@@ -47,7 +47,8 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
         `mean_square`, `centroid_change` (log10 of the ratio to epoch 0; NaN in runs without it), `centroid_step` (log10 of the
         ratio to what the operation reads; NaN where that is not known or has another size, see `before`). Means of the two over
         layers: `convolution_change`, `convolution_step`, `batch_norm_step`, `activation_step`, `convolution_step_change`. What
-        the layers are: `layer_name`, `operation`, `relative_depth`, `channels`, `map_size`, `modes` (wave vectors in each bin).
+        the layers are: `layer_name`, `operation`, `relative_depth`, `channels`, `map_size`, `modes` (wave vectors in each bin),
+        `white_centroid` (that of white noise).
     """
     numbers = measured.reset_coords(list(COORDINATES))
     found = {name: average(numbers[name]) for name in ("centroid", "low_fraction", "dead_fraction", "mean_square")}
@@ -60,7 +61,7 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
     found |= {f"{kind}_step": over_layers(step, resolved[kind]) for kind in STEPS}
     convolutions = found["convolution_step"]
     found["convolution_step_change"] = minus(convolutions, at_initialisation(convolutions, epochs))
-    variables = {name: numbers[name].variable for name in ("power", "power_standard_error", "modes")}
+    variables = {name: numbers[name].variable for name in ("power", "power_standard_error", "modes", "white_centroid")}
     for name, estimate in found.items():
         unit = "squared activation" if name == "mean_square" else "1"
         variables[name] = described(estimate.value, MEANING[name], unit)
