@@ -1,5 +1,6 @@
 """Draw power spectra of what convolutions make of images, at initialisation and trained: three layers of each network."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from workflow_scripts.diffeo.run_averages import average_over_runs, initial, log
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.operation_panels import STATES, coloured_state_handles, dataset_with_most, network_panels
-from workflow_scripts.support.plotting import GREY, datasets_and_networks, legend_below, log_band, note_figure, save_figure
+from workflow_scripts.support.plotting import (
+    GREY,
+    datasets_and_networks,
+    legend_below,
+    log_band,
+    note_figure,
+    plain_log_ticks,
+    save_figure,
+)
 
 ROWS = ("first", "middle", "last")
 LINES: dict[str, Any] = {"channel_averaged": "-", "per_channel": (0, (3, 1.5))}
@@ -34,22 +43,28 @@ def draw(spectra: xr.Dataset) -> Figure:
     chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
     (dataset,), names = datasets_and_networks(chosen)
     rows = [f"{row} convolution\npower per mode / white" for row in ROWS]
-    figure, grid = network_panels(dataset, names, rows, row_height=1.6, sharex=True, sharey="row")
+    figure, grid = network_panels(dataset, names, rows, row_height=1.7, sharex="row", sharey="row")
     for network, axes in zip(names, grid, strict=True):
         checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
         layers = drawn_layers(checkpoints.isel(checkpoint=0))
         for axis, layer in zip(axes, layers, strict=True):
             axis.set(xscale="log", yscale="log")
+            plain_log_ticks(axis.xaxis)
             if layer is None:
                 axis.set_axis_off()
                 continue
             draw_layer(axis, checkpoints.isel(layer=layer))
-        lowest = axes[max(row for row, layer in enumerate(layers) if layer is not None)]
-        lowest.set_xlabel("|k| / Nyquist frequency")
-        lowest.xaxis.set_tick_params(labelbottom=True)
-    normalisations = [Line2D([], [], color=GREY, linestyle=line, label=name.replace("_", " ")) for name, line in LINES.items()]
-    legend_below(figure, [*coloured_state_handles(), *normalisations])
+        axes[max(row for row, layer in enumerate(layers) if layer is not None)].set_xlabel("|k| / Nyquist frequency")
+    legend_below(figure, legend_entries())
     return figure
+
+
+def legend_entries() -> list[Line2D]:
+    """States by colour and marker, normalisations by line style."""
+    states = coloured_state_handles()
+    for handle, (select, style) in zip(states, STATES, strict=True):
+        handle.set(linestyle="-", **markers(select, style))
+    return states + [Line2D([], [], color=GREY, linestyle=line, label=name.replace("_", " ")) for name, line in LINES.items()]
 
 
 def drawn_layers(checkpoint: xr.Dataset) -> list[int | None]:
@@ -71,9 +86,13 @@ def draw_layer(axis: Axes, checkpoints: xr.Dataset) -> None:
             continue
         for normalisation, line in LINES.items():
             log10_density, error = density(selected.sel(normalisation=normalisation, map_mean="removed"))
-            face = "white" if select is initial else style["color"]
-            look = {**style, "linestyle": line, "linewidth": 0.9, "marker": "o", "markersize": 2.2, "markerfacecolor": face}
+            look = {**style, "linestyle": line, "linewidth": 0.9, **markers(select, style)}
             log_band(axis, log10_density.wave_number / (size / 2), log10_density, error, **look)
+
+
+def markers(select: Callable[[xr.Dataset], xr.Dataset], style: dict[str, Any]) -> dict[str, Any]:
+    """Hollow at initialisation, full when trained."""
+    return {"marker": "o", "markersize": 2.2, "markerfacecolor": "white" if select is initial else style["color"]}
 
 
 def density(checkpoints: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
