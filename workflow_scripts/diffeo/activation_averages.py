@@ -81,9 +81,9 @@ def average(values: xr.DataArray) -> Estimate:
     """Mean over the images that have the number; NaN where fewer than two have it, because then it has no error."""
     numbers = values.variable.astype(float)
     known = numbers.notnull()
-    mean = numbers.mean("sample", skipna=True).where(known.sum("sample") > 1)
+    mean = numbers.mean("sample", skipna=True).where(known.sum("sample") > 1)  # type: ignore[no-untyped-call]
     weight = known / known.mean("sample")
-    return Estimate(mean, (numbers - mean).fillna(0) * weight)  # type: ignore[no-untyped-call]
+    return Estimate(mean, (numbers - mean).fillna(0) * weight)
 
 
 def log10(estimate: Estimate) -> Estimate:
