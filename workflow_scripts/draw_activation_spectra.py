@@ -50,6 +50,7 @@ def draw(spectra: xr.Dataset) -> Figure:
         for axis, layer in zip(axes, layers, strict=True):
             axis.set(xscale="log", yscale="log")
             plain_log_ticks(axis.xaxis)
+            plain_log_ticks(axis.yaxis, (1.0, 3.0))
             if layer is None:
                 axis.set_axis_off()
                 continue
