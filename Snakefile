@@ -49,6 +49,7 @@ include: "rules/predictor_figures.smk"
 include: "rules/puzzle_figures.smk"
 include: "rules/mechanisms_figures.smk"
 include: "rules/fields_figures.smk"
+include: "rules/activations_figures.smk"
 include: "rules/figures.smk"
 
 

@@ -28,7 +28,8 @@ SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
 SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
 FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
-SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE
+FIGURES_OF_ACTIVATIONS = {"draw_activation_spectra", "draw_activation_depth"}
+SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_ACTIVATIONS
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
 SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
@@ -37,7 +38,7 @@ TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
+OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"} | FIGURES_OF_ACTIVATIONS
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
 FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
@@ -140,6 +141,7 @@ NOT_IN_THE_SMOKE_EXPERIMENT = {
 MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
+    "diffeo/activation_claims.py": DECIDE,
     "diffeo/activation_spectra.py": ACTIVATIONS,
     "diffeo/augmentation.py": TRAIN,
     "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS,
@@ -154,7 +156,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
     "diffeo/field_norms.py": FIELDS,
@@ -174,7 +176,11 @@ MODULES: dict[str, set[str]] = {
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
+    "diffeo/run_averages.py": DECIDE
+    | FIGURES_OF_SUMMARY
+    | FIGURES_OF_PREDICTOR
+    | {"draw_filter_spectra"}
+    | FIGURES_OF_ACTIVATIONS,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
@@ -192,8 +198,9 @@ MODULES: dict[str, set[str]] = {
     "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
-    "support/jobs.py": SHARED,
-    "support/netcdf.py": SHARED,
+    "support/jobs.py": SHARED | EVERYTHING,
+    "support/netcdf.py": SHARED | EVERYTHING,
+    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
     "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | FIGURES_OF_FIELDS | OTHER_FIGURES,
@@ -211,6 +218,8 @@ MODULES: dict[str, set[str]] = {
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
+    "draw_activation_depth.py": {"draw_activation_depth"},
+    "draw_activation_spectra.py": {"draw_activation_spectra"},
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
     "draw_depth.py": {"draw_depth"},

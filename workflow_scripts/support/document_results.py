@@ -30,12 +30,20 @@ FILES = {
         "runs/*/*/*/*/*/filter_spectra.nc",
         "The filters of a run's convolutions on the eigenvectors of the grid Laplacian, at every kept epoch.",
     ),
+    f"{RUN}/activation_spectra.nc": (
+        "runs/*/*/*/*/*/activation_spectra.nc",
+        "Power spectra of what every operation of a run's network makes of the test images, at every kept epoch.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
         "predictor.nc",
         "Curves against r of all checkpoints, averaged over images, and what is read off them, with standard errors.",
     ),
     "filter_spectra.nc": ("filter_spectra.nc", "How training changed the filters, for all checkpoints, with standard errors."),
+    "activation_spectra.nc": (
+        "activation_spectra.nc",
+        "Power spectra of the activations of all checkpoints, averaged over images, and their mean |k|, with standard errors.",
+    ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
 INTRODUCTION = """\
@@ -52,6 +60,7 @@ Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) a
 them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
 In files on filters it numbers the convolutions, and `mode` the modes (`mode_a`, `mode_b`) of the grid, 0 the constant one.
+In files on spectra `wave_number` numbers the bins of |k|, in cycles per map.
 `strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. In `fields.nc`, numbers of
 single draws and of patches are at temperature T = 1 (norms grow as √T, squares as T); `average` is over the pixels of the
 `grid` or over the unit square (`continuum`); `C`, `S`, `R`, `U` are compression, pure shear, rotation and the whole gradient.
