@@ -41,10 +41,12 @@ include: "rules/training.smk"
 include: "rules/stability.smk"
 include: "rules/predictor.smk"
 include: "rules/mechanisms.smk"
+include: "rules/deconvolution.smk"
 include: "rules/summary.smk"
 include: "rules/predictor_figures.smk"
 include: "rules/puzzle_figures.smk"
 include: "rules/mechanisms_figures.smk"
+include: "rules/deconvolution_figures.smk"
 include: "rules/figures.smk"
 
 

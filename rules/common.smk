@@ -50,6 +50,11 @@ FILTER_FILES = [
     and is_training(config["recipes"][run["recipe"]])
     and has_filters(config["networks"][run["network"]])
 ]
+DECONVOLUTION_FILES = [
+    f"{RUN}/deconvolution.nc".format(**run)
+    for run in runs_with(config, "deconvolution")
+    if config["deconvolution"] and has_filters(config["networks"][run["network"]])
+]
 
 
 wildcard_constraints:

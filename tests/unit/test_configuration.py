@@ -128,7 +128,7 @@ BAD: list[tuple[Change, str]] = [
     (put("recipes.new", "{pretrained: false}"), "recipes.new: lacks the key 'epochs'; required here: epochs"),
     (
         put("runs.0.analyses", "[stability, predictr]"),
-        "runs.0.analyses.1: 'predictr' is not allowed; choose one of stability, predictor, filter_spectra",
+        "runs.0.analyses.1: 'predictr' is not allowed; choose one of stability, predictor, filter_spectra, deconvolution",
     ),
     (put("runs.0.analyses", "[]"), "runs.0.analyses: [] is empty; at least 1 is needed"),
     (
@@ -237,6 +237,10 @@ BAD: list[tuple[Change, str]] = [
     (put("stability.cutoff", "5"), "stability.cutoff: 5 is not allowed; choose one of 3"),
     (put("deformations.displacements", "[2, 1]"), "deformations.displacements: [2, 1] must be increasing"),
     (
+        put("deconvolution", "{images: 5, patches: 6}"),
+        "deconvolution.patches: 6 is not allowed; it must be at most deconvolution.images (5)",
+    ),
+    (
         put("predictor.largest_radius", "0.3"),
         "predictor.largest_radius: 0.3 is not allowed; it must be greater than predictor.smallest_radius (0.3)",
     ),
@@ -336,7 +340,7 @@ def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> No
         assert configuration[block] == expected
     assert set(configuration) == set(SCHEMA["properties"])
     assert set(configuration["recipes"]["sgd"]) == set(RECIPE_KEYS.split(", "))
-    assert configuration["runs"][0]["analyses"] == ["stability", "predictor", "filter_spectra"]
+    assert configuration["runs"][0]["analyses"] == ["stability", "predictor", "filter_spectra", "deconvolution"]
     digits, pixels = configuration["datasets"]["digits"], configuration["datasets"]["pixels"]
     assert digits == {
         "collection": "mnist_5k",

@@ -140,6 +140,10 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
         raise ConfigurationError(f"predictor.largest_radius: {predictor['largest_radius']!r} is not allowed; {allowed}")
+    deconvolution = configuration["deconvolution"]
+    if deconvolution and deconvolution["patches"] > deconvolution["images"]:
+        allowed = f"it must be at most deconvolution.images ({deconvolution['images']})"
+        raise ConfigurationError(f"deconvolution.patches: {deconvolution['patches']} is not allowed; {allowed}")
 
 
 def check_line(key: str, line: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:
@@ -211,7 +215,7 @@ def expand_runs(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def runs_with(configuration: Mapping[str, Any], analysis: str) -> list[dict[str, Any]]:
-    """List every run for which some line names the analysis (`stability`, `predictor`, `filter_spectra`), each once."""
+    """List every run for which some line names the analysis (an entry of `analyses`), each once."""
     return expand_runs({"runs": [line for line in configuration["runs"] if analysis in line["analyses"]]})
 
 

@@ -1,19 +1,21 @@
 """Tables with one row for each checkpoint: what the scripts that summarise runs share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from workflow_scripts.support.jobs import progress
-from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
+from workflow_scripts.support.netcdf import RUN_DIMENSIONS, open_dataset
 
 LABELS = (*RUN_DIMENSIONS, "epoch")
 Reduction = Callable[[xr.Dataset, Mapping[str, Any]], xr.Dataset]
 
 
-def checkpoint_table(files: list[Path], reduce: Reduction, architectures: Mapping[str, str]) -> xr.Dataset:
+def checkpoint_table(
+    files: list[Path], reduce: Reduction, architectures: Mapping[str, str], unread: Collection[str] = ()
+) -> xr.Dataset:
     """Reduce the file of each checkpoint to a row and join the rows.
 
     Args:
@@ -21,6 +23,7 @@ def checkpoint_table(files: list[Path], reduce: Reduction, architectures: Mappin
             one for each run, with all its epochs.
         reduce: makes the variables of a row, from a file without these dims and the labels by name.
         architectures: architecture of each network, by the network's name.
+        unread: variables of the files that `reduce` does without, because they are large.
 
     Returns:
         Variables (checkpoint, ...); what a row lacks and others have is NaN. The labels and `architecture` are coordinates of
@@ -31,7 +34,8 @@ def checkpoint_table(files: list[Path], reduce: Reduction, architectures: Mappin
     """
     labels, rows = [], []
     for path in progress(files):
-        of_file = read_dataset(path)
+        with open_dataset(path) as stored:
+            of_file = stored.drop_vars(unread).load()
         for epoch in range(of_file.sizes["epoch"]):
             measured = of_file.isel(epoch=[epoch])
             labels.append({name: measured[name].item() for name in LABELS})
