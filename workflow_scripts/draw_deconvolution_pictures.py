@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from workflow_scripts.support.jobs import run
-from workflow_scripts.support.netcdf import read_dataset
+from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
 from workflow_scripts.support.plotting import GREY, label, panels, save_figure
 
 LAYERS, CHANNELS, PATCHES = 8, 4, 4  # drawn at most
-STEP, GAP = 1.06, 0.3  # from one picture to the next, and between channels, in edges of a picture
+EDGE = 64  # a picture's pixels are enlarged to so many, or more
+BRIGHTEST = 3  # times the root mean square of a reconstruction are white, if its largest value is beyond
 
 
 def main(deconvolution: Path, svg: Path, png: Path) -> None:
@@ -22,55 +24,55 @@ def main(deconvolution: Path, svg: Path, png: Path) -> None:
 
 def draw(deconvolution: xr.Dataset) -> Figure:
     """Above the patches, below their reconstructions; layers are spread evenly over the network."""
-    run_of = [name for name in ("dataset", "network", "recipe", "train_size", "seed")]
-    dataset, network = deconvolution.dataset.item(), deconvolution.network.item()
-    chosen = deconvolution.squeeze(run_of).isel(epoch=-1, feature=slice(CHANNELS), patch=slice(PATCHES))
+    name, network = deconvolution.dataset.item(), deconvolution.network.item()
+    chosen = deconvolution.squeeze(RUN_DIMENSIONS).isel(epoch=-1, feature=slice(CHANNELS), patch=slice(PATCHES))
     layers = np.unique(np.linspace(0, chosen.sizes["layer"] - 1, LAYERS).round().astype(int))
     figure, axes = panels(len(layers), 1, row_height=1.02)
     for axis, layer in zip(axes[:, 0], layers, strict=True):
-        draw_layer(axis, chosen.isel(layer=layer))
+        draw_layer(axis, chosen.isel(layer=layer).transpose("feature", "patch", ..., "axis", "row", "column", "channel"))
     state = "at initialisation" if chosen.epoch == 0 else f"epoch {chosen.epoch.item()}"
-    figure.suptitle(f"{label(network)} on {label(dataset)}, {state}", fontsize=9)
+    figure.suptitle(f"{label(network)} on {label(name)}, {state}", fontsize=9)
     return figure
 
 
 def draw_layer(axis: Axes, layer: xr.Dataset) -> None:
     """The patches of some channels of one layer, the strongest on the left."""
-    features, patches = layer.sizes["feature"], layer.sizes["patch"]
-    size = layer.receptive_field.values
-    for feature in range(features):
-        left = feature * (patches * STEP + GAP)
-        channel = int(layer.feature_channel[feature])
-        if channel < 0:
-            continue
-        axis.text(left, -0.08, f"channel {channel}", fontsize=6, va="bottom")
-        for patch in range(patches):
-            draw_patch(axis, layer.isel(feature=feature, patch=patch), left + patch * STEP)
-    axis.set(xlim=(0, features * (patches * STEP + GAP) - GAP), ylim=(1 + STEP, -0.4), aspect="equal", xticks=[], yticks=[])
-    axis.set_ylabel(f"{layer.layer_name.item()}\n{size[0]} × {size[1]} px", rotation=0, ha="right", va="center", fontsize=7)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    field, whole = layer.receptive_field.values, np.array(layer.image.shape[1:3])
+    size = np.minimum(field, whole)
+    scale = -(-EDGE // size.max())
+    step = scale * size + scale * size.max() // 16
+    group = layer.sizes["patch"] * step[1] + scale * size[1] // 3
+    canvas = np.ones((2 * step[0], layer.sizes["feature"] * group, 3))
+    images = layer.image.values[layer.image_index.values] / 255
+    frames = []
+    for feature, patch in np.argwhere(layer.activation.values > 0):
+        start, stop = layer.box_start.values[feature, patch], layer.box_stop.values[feature, patch]
+        free = np.where(size == whole, start, np.where(start == 0, size - stop, 0))  # what of a picture is outside of the image
+        reconstruction = contrasted(layer.reconstruction.values[feature, patch])
+        for row, picture in enumerate((images[feature, patch], reconstruction)):
+            top, left = scale * free + (row * step[0], feature * group + patch * step[1])
+            seen = np.kron(picture[start[0] : stop[0], start[1] : stop[1]], np.ones((scale, scale, 1)))
+            bottom, right = top + seen.shape[0], left + seen.shape[1]
+            canvas[top:bottom, left:right] = seen
+            frames.append([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)])
+    axis.imshow(canvas, extent=(0, canvas.shape[1], canvas.shape[0], 0))
+    axis.add_collection(LineCollection(frames, colors=GREY, linewidths=0.3, clip_on=False))
+    for feature, channel in enumerate(layer.feature_channel.values):
+        if channel >= 0:
+            axis.text(feature * group, -0.06 * step[0], f"channel {channel}", fontsize=6, va="bottom")
+    axis.set(xticks=[], yticks=[])
+    axis.set_ylabel(f"{layer.layer_name.item()}\n{field[0]} × {field[1]} px", rotation=0, ha="right", va="center", fontsize=7)
+    axis.spines[:].set_visible(False)
 
 
-def draw_patch(axis: Axes, patch: xr.Dataset, left: float) -> None:
-    """A patch of an image and, below, what the deconvnet makes of it; white is outside of the image."""
-    if not patch.activation > 0:
-        return
-    start, stop = patch.box_start.values, patch.box_stop.values
-    whole = np.array([patch.sizes["row"], patch.sizes["column"]])
-    size = np.minimum(patch.receptive_field.values, whole)
-    beyond = np.where(size == whole, start, np.where(start == 0, size - (stop - start), 0))  # pixels left free before the patch
-    top, first = beyond / size
-    bottom, last = (beyond + stop - start) / size
-    crop = {"row": slice(start[0], stop[0]), "column": slice(start[1], stop[1])}
-    image = patch.image.sel(picture=patch.image_index) / 255
-    for below, picture in ((0.0, image), (STEP, 0.5 + patch.reconstruction / 2)):
-        place = (left + first, left + last, below + bottom, below + top)
-        values = picture.isel(crop).transpose("row", "column", "channel").values
-        values = values if values.shape[-1] == 3 else values[..., 0]
-        axis.imshow(values, cmap="gray", vmin=0, vmax=1, extent=place, interpolation="nearest", zorder=2)
-        frame = [(place[0], place[2]), (place[1], place[2]), (place[1], place[3]), (place[0], place[3]), (place[0], place[2])]
-        axis.plot(*zip(*frame, strict=True), color=GREY, linewidth=0.3, zorder=3)
+def contrasted(reconstruction: np.ndarray) -> np.ndarray:
+    """A reconstruction between 0 and 1, where 0.5 stands for 0."""
+    seen = reconstruction[reconstruction != 0]
+    if not len(seen):  # nothing came down to the pixels
+        return np.full_like(reconstruction, 0.5)
+    limit = min(np.abs(seen).max(), BRIGHTEST * np.sqrt(np.mean(seen**2)))
+    scaled: np.ndarray = np.clip(0.5 + reconstruction / (2 * limit), 0, 1)
+    return scaled
 
 
 if "snakemake" in globals():

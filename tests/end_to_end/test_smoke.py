@@ -38,8 +38,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 4
-    )  # data, calibration, training, stability, predictor, filters; summaries, claims
+        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 1 + 5
+    )  # data, calibration, training, stability, predictor, filters, deconvolution; summaries, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
@@ -125,7 +125,7 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "image_size",
     }
     of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
-    assert of_stability | of_predictor | {"training_curves", "noisy_samples", "filter_spectra"} <= names
+    assert of_stability | of_predictor | {"training_curves", "noisy_samples", "filter_spectra", "deconvolution"} <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

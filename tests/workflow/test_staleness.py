@@ -25,11 +25,13 @@ SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
 SUMMARISE_MECHANISMS = {"summarise_mechanisms", "draw_filter_spectra"} | DECIDE
 FILTERS = {"measure_filter_spectra"} | SUMMARISE_MECHANISMS
-TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | FILTERS
+SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
+DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
+TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | FILTERS | DECONVOLVE
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
+OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra", "draw_deconvolution", "draw_deconvolution_pictures"}
 IMPORT = {"import_network"} | PREDICT
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
 OF_DIGITS = EVERYTHING - {"import_network"}
@@ -55,7 +57,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
-    "networks.fc2.depth": (3, INITIALISE - (FILTERS - DECIDE)),  # it has no filters
+    "networks.fc2.depth": (3, INITIALISE - (FILTERS - DECIDE) - DECONVOLVE),  # it has no filters
     "filter_spectra": (False, DECIDE),
     "networks.fc2.weights": ("a_file.pth", NOTHING),  # not looked at: it is not imported
     "networks.efficientnet_lite0.weights": (str(ROOT / "README.md"), IMPORT),
@@ -93,6 +95,10 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "predictor.images": (30, PREDICT),
     "predictor.draws": (3, PREDICT),
     "predictor.epochs": ("kept", PREDICT),
+    "deconvolution.images": (60, DECONVOLVE),
+    "deconvolution.channels": (3, DECONVOLVE),
+    "deconvolution.patches": (3, DECONVOLVE),
+    "deconvolution.seed": (1, DECONVOLVE),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
@@ -114,9 +120,9 @@ NOT_IN_THE_SMOKE_EXPERIMENT = {
 MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/activation_averages.py": NOTHING,  # no rule yet
-    "diffeo/activation_spectra.py": NOTHING,  # no rule yet
+    "diffeo/activation_spectra.py": DECONVOLVE,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | DECONVOLVE,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
@@ -127,7 +133,8 @@ MODULES: dict[str, set[str]] = {
     "diffeo/claims.py": DECIDE,
     "diffeo/convolution_pairs.py": NOTHING,  # no rule yet
     "diffeo/coupling_averages.py": NOTHING,  # no rule yet
-    "diffeo/deconvolution.py": NOTHING,  # no rule yet
+    "diffeo/deconvolution.py": DECONVOLVE,
+    "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/deformation.py": CALIBRATE | PREDICT,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
     "diffeo/enlargement.py": EVERYTHING,
@@ -138,16 +145,16 @@ MODULES: dict[str, set[str]] = {
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT,
-    "diffeo/patches.py": NOTHING,  # no rule yet
+    "diffeo/operations.py": SWEEP | PREDICT | DECONVOLVE,
+    "diffeo/patches.py": DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/receptive_fields.py": NOTHING,  # no rule yet
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
+    "diffeo/receptive_fields.py": DECONVOLVE,
+    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra", "draw_deconvolution"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": NOTHING,  # no rule yet
     "diffeo/stability.py": SWEEP | PREDICT,
@@ -173,13 +180,15 @@ MODULES: dict[str, set[str]] = {
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
     "support/splits.py": EVERYTHING,
-    "support/tables.py": SUMMARISE | SUMMARISE_PREDICTOR | SUMMARISE_MECHANISMS,
+    "support/tables.py": SUMMARISE | SUMMARISE_PREDICTOR | SUMMARISE_MECHANISMS | SUMMARISE_DECONVOLUTION,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
+    "draw_deconvolution.py": {"draw_deconvolution"},
+    "draw_deconvolution_pictures.py": {"draw_deconvolution_pictures"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
     "draw_filter_spectra.py": {"draw_filter_spectra"},
@@ -200,10 +209,12 @@ MODULES: dict[str, set[str]] = {
     "measure_activation_spectra.py": NOTHING,  # no rule yet
     "measure_channel_coupling.py": NOTHING,  # no rule yet
     "measure_channel_shuffle.py": NOTHING,  # no rule yet
+    "measure_deconvolution.py": DECONVOLVE,
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
     "summarise.py": SUMMARISE,
+    "summarise_deconvolution.py": SUMMARISE_DECONVOLUTION,
     "summarise_mechanisms.py": SUMMARISE_MECHANISMS,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
     "train_network.py": TRAIN,
@@ -235,7 +246,7 @@ def test_a_key_reruns_what_uses_it(key: str, smoke_run: Path, tmp_path: Path, ru
         ("seeds", 3, {"initialise_network"} | SWEEP),
         ("networks", "fc2", {"initialise_network"} | SWEEP),
         ("train_sizes", 399, {"initialise_network"} | SWEEP),
-        ("recipes", "short", INITIALISE - PREDICT - FILTERS | SWEEP),
+        ("recipes", "short", INITIALISE - PREDICT - FILTERS - DECONVOLVE | SWEEP),
         ("datasets", "mnist_5k", {"initialise_network"} | SWEEP),
         ("analyses", "predictor", PREDICT),
     ],

@@ -4,7 +4,7 @@ import xarray as xr
 
 from workflow_scripts.diffeo.variables import described
 
-PICTURES = ("image", "reconstruction", "reconstruction_scale")  # variables of a file that averages do without
+PICTURES = ("image", "split_index", "reconstruction", "reconstruction_scale")  # variables of a file that averages do without
 MEANING = {
     "share_inside": ("share of the energy of reconstructions inside the receptive field's box", "1"),
     "extent": ("edge of the uniform square as wide as the energy of reconstructions", "pixel"),
@@ -29,7 +29,7 @@ def deconvolution_statistics(measured: xr.Dataset) -> xr.Dataset:
         the variables of `MEANING` with dim `layer`, each with its `*_standard_error` (NaN where only one channel is active); and
         what the layers are, `LAYERS`. Patches without activation are left out.
     """
-    numbers = measured.reset_coords(["layer_name", "relative_depth"])
+    numbers = measured.drop_vars("operation_index").reset_coords(["layer_name", "relative_depth"])
     edges = (numbers.box_stop - numbers.box_start).prod("axis") ** 0.5
     numbers["seen"] = edges.where(numbers.extent.notnull())
     found = {}
