@@ -9,6 +9,7 @@ from workflow_scripts.support.configuration import (
     IMPORTED_EPOCH,
     expand_runs,
     has_filters,
+    has_maps,
     is_training,
     kept_epochs,
     runs_with,
@@ -43,18 +44,6 @@ PREDICTOR_FILES = [
     for epoch in EPOCHS[run["recipe"]]
     if config["predictor"] and (config["predictor"]["epochs"] == "kept" or epoch == EPOCHS[run["recipe"]][-1])
 ]
-FILTER_FILES = [
-    f"{RUN}/filter_spectra.nc".format(**run)
-    for run in runs_with(config, "filter_spectra")
-    if config["filter_spectra"]
-    and is_training(config["recipes"][run["recipe"]])
-    and has_filters(config["networks"][run["network"]])
-]
-DECONVOLUTION_FILES = [
-    f"{RUN}/deconvolution.nc".format(**run)
-    for run in runs_with(config, "deconvolution")
-    if config["deconvolution"] and has_filters(config["networks"][run["network"]])
-]
 
 
 wildcard_constraints:
@@ -70,6 +59,18 @@ wildcard_constraints:
 def code(script):
     """Digest of a script and of the project modules it imports: an edit of any of them makes the rule's results stale."""
     return code_digest(BASE, f"workflow_scripts.{script}")
+
+
+def run_files(analysis, fits, runs=None):
+    """Files of an analysis with one job for each run: of all its runs (or of `runs`) whose network `fits`."""
+    chosen = runs_with(config, analysis) if runs is None else runs
+    files = [f"{RUN}/{analysis}.nc".format(**run) for run in chosen if fits(config["networks"][run["network"]])]
+    return files if config[analysis] else []
+
+
+def of_each_epoch(path):
+    """An input function: the files of all kept epochs of a run, `path` with the wildcard `epoch`."""
+    return lambda wildcards: [path.format(**{**wildcards, "epoch": f"{epoch:04d}"}) for epoch in EPOCHS[wildcards.recipe]]
 
 
 def labels(wildcards, recipe=None):

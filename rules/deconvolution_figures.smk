@@ -1,9 +1,7 @@
 """Figures of the deconvolution: pictures of each network, and how large and how smooth they are against depth."""
 
 DECONVOLUTION_PICTURES = "results/figures/deconvolution/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}"
-DECONVOLUTION_FIGURES = [
-    file.replace("results/runs", "deconvolution").removesuffix("/deconvolution.nc") for file in DECONVOLUTION_FILES
-]
+DECONVOLUTION_FIGURES = [str(Path(file).parent).replace("results/runs", "deconvolution") for file in DECONVOLUTION_FILES]
 DECONVOLUTION_FIGURES += ["deconvolution"] if DECONVOLUTION_FILES else []
 
 

@@ -33,7 +33,7 @@ rule draw_operations:
 
 rule draw_filter_spectra:
     input:
-        mechanisms="results/mechanisms.nc",
+        spectra="results/filter_spectra.nc",
     output:
         svg=report(
             "results/figures/filter_spectra.svg",

@@ -2,7 +2,10 @@
 
 SOURCES_OF_CLAIMS = ["results/summary.nc"] if STABILITY_FILES else []
 SOURCES_OF_CLAIMS += ["results/predictor.nc"] if PREDICTOR_FILES else []
-SOURCES_OF_CLAIMS += ["results/mechanisms.nc"] if FILTER_FILES else []
+SOURCES_OF_CLAIMS += ["results/filter_spectra.nc"] if FILTER_FILES else []
+SOURCES_OF_CLAIMS += ["results/activation_spectra.nc"] if ACTIVATION_FILES else []
+SOURCES_OF_CLAIMS += ["results/channel_shuffle.nc"] if SHUFFLE_FILES else []
+SOURCES_OF_CLAIMS += ["results/channel_coupling.nc"] if COUPLING_FILES else []
 CLAIM_FILES = ["results/claims.nc", "results/claims.md", "results/claims.html"]
 SUMMARY_FILES = SOURCES_OF_CLAIMS + CLAIM_FILES if SOURCES_OF_CLAIMS else []
 

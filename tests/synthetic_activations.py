@@ -89,7 +89,7 @@ def make_activations(
     )
 
 
-def make_mechanisms(
+def make_activation_table(
     planted: Mapping[str, tuple[float, float]] = PLANTED, datasets: tuple[str, ...] = ("fashion_mnist",), *, seeds: int = 1
 ) -> xr.Dataset:
     """The table of all checkpoints, one network of (change, rectification) each; and seed 9 of each at initialisation only."""

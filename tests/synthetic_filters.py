@@ -1,4 +1,4 @@
-"""A made-up `results/mechanisms.nc`."""
+"""A made-up `results/filter_spectra.nc`."""
 
 import numpy as np
 import xarray as xr
@@ -10,12 +10,12 @@ ARCHITECTURES = {"simple_cnn": "simple_cnn", "lenet": "lenet", "vgg11": "vgg11"}
 KERNELS = {"simple_cnn": [3, 3], "lenet": [5, 5], "vgg11": [3, 3, 3]}
 
 
-def make_mechanisms(
+def make_filter_spectra(
     planted: float = 0.3, seeds: int = 1, error: float = 0.01, datasets: tuple[str, ...] = ("a", "b")
 ) -> xr.Dataset:
     """Epochs 0 and 2 of each network: log10 ratios go from `planted` at λ = 0 to 0 at the highest eigenvalue, linear in λ.
 
-    `filter_low_pass` is then `planted` in every layer of every trained network, and `filter_pooling` half of it, by decree.
+    `low_pass` is then `planted` in every layer of every trained network, and `pooling` half of it, by decree.
     """
     runs = [
         (dataset, network, seed, epoch)
@@ -38,10 +38,10 @@ def make_mechanisms(
     low_pass = np.where(np.isnan(depths), np.nan, planted * np.array([[run[3] > 0] for run in runs]))
     cell = ("checkpoint", "layer", "mode")
     contents = {
-        "filter_ratio": ratios,
-        "filter_eigenspace_ratio": ratios,
-        "filter_low_pass": low_pass,
-        "filter_pooling": low_pass / 2,
+        "ratio": ratios,
+        "eigenspace_ratio": ratios,
+        "low_pass": low_pass,
+        "pooling": low_pass / 2,
     }
     variables = {}
     for name, numbers in contents.items():

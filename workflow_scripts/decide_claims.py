@@ -9,11 +9,12 @@ from typing import Any
 
 from xarray import Dataset
 
-from workflow_scripts.diffeo.claims import PARTS, Z95, Decision, decide, verdict
+from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
+from workflow_scripts.diffeo.statistics import Z95
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.atomic import atomic_path
 from workflow_scripts.support.jobs import run

@@ -35,14 +35,14 @@ LOWEST: dict[str, Any] = {**TRAINED, "marker": "o"}
 HIGHEST: dict[str, Any] = {**INITIAL, "marker": "o", "markerfacecolor": "white"}
 
 
-def main(mechanisms: Path, svg: Path, png: Path) -> None:
+def main(spectra: Path, svg: Path, png: Path) -> None:
     """Draw the last epoch of every trained run."""
-    save_figure(draw(read_dataset(mechanisms)), svg, png)
+    save_figure(draw(read_dataset(spectra)), svg, png)
 
 
-def draw(mechanisms: xr.Dataset) -> Figure:
+def draw(spectra: xr.Dataset) -> Figure:
     """Lines are geometric means over seeds, bands one standard error."""
-    chosen = trained(mechanisms)
+    chosen = trained(spectra)
     datasets, networks = datasets_and_networks(chosen)
     columns = len(datasets) + 1
     figure, grid = panels(len(networks), columns, width=max(1.8 * columns, 4.2), row_height=1.6, sharex="col", sharey="row")
@@ -75,7 +75,7 @@ def draw(mechanisms: xr.Dataset) -> Figure:
 
 def draw_network(spectrum: Axes, depth: Axes, checkpoints: xr.Dataset, colour: str) -> None:
     """The layers of one network on one data set: each against the eigenvalue, and the two ends of the spectrum against depth."""
-    ratios, errors = checkpoints.filter_eigenspace_ratio, checkpoints.filter_eigenspace_ratio_standard_error
+    ratios, errors = checkpoints.eigenspace_ratio, checkpoints.eigenspace_ratio_standard_error
     (mean,) = average_over_runs(*log10_with_error(ratios, errors)).values()
     values, deviations = mean.value.values, mean.standard_error.values
     eigenvalues, depths = (checkpoints[name].values[0] for name in ("eigenvalue", "relative_depth"))

@@ -38,8 +38,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 1 + 5
-    )  # data, calibration, training, stability, predictor, filters, deconvolution; summaries, claims
+        len(files) == 3 + 4 + 2 + 8 + 3 + 5 + 8
+    )  # data, calibration, training, stability, predictor, five analyses of a run; tables, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path

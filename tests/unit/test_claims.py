@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.diffeo.claims import (
-    ANALYSES,
     BACKGROUND,
     PARTS,
-    Z95,
     Claim,
     Evidence,
     decide,
@@ -23,10 +21,11 @@ from workflow_scripts.diffeo.claims import (
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
 from workflow_scripts.diffeo.run_averages import Average
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
+from workflow_scripts.diffeo.statistics import Z95
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 SOURCES = {"summary": xr.Dataset(attrs={"of": "summary"}), "predictor": xr.Dataset(attrs={"of": "predictor"})}
-SOURCES |= {"mechanisms": xr.Dataset(attrs={"of": "mechanisms"})}
+SOURCES |= {"filter_spectra": xr.Dataset(attrs={"of": "filter_spectra"})}
 
 
 def claim_of(rows, interval=(0.0, 1.0), source="summary"):
@@ -103,7 +102,7 @@ def test_an_error_that_rows_share_does_not_shrink_with_their_number():
 # Sources
 
 
-@pytest.mark.parametrize("source", ["summary", "predictor", "mechanisms"])
+@pytest.mark.parametrize("source", ["summary", "predictor", "filter_spectra"])
 def test_evidence_gets_its_source_and_the_settings(source):
     seen = []
     claim = replace(
@@ -114,7 +113,7 @@ def test_evidence_gets_its_source_and_the_settings(source):
 
 
 @pytest.mark.parametrize(
-    ("source", "analysis"), [("summary", "stability"), ("predictor", "predictor"), ("mechanisms", "filter_spectra")]
+    ("source", "analysis"), [("summary", "stability"), ("predictor", "predictor"), ("filter_spectra", "filter_spectra")]
 )
 def test_claim_is_undecided_where_its_analysis_is_switched_off(source, analysis):
     claim = claim_of([Evidence("a", "n", 0.5, 0.1, 1)], source=source)
@@ -158,7 +157,7 @@ def test_every_claim_has_a_name_a_part_a_source_and_an_interval():
     assert len({claim.name for claim in claims}) == len({claim.statement for claim in claims}) == len(claims)
     for claim in claims:
         assert claim.part in PARTS
-        assert claim.source in ANALYSES
+        assert claim.source in SOURCES
         assert claim.interval[0] < claim.interval[1]
         assert "|" not in claim.statement + claim.quantity, "it would end a cell of the table"
     assert pytest.approx(1.96, abs=1e-4) == Z95

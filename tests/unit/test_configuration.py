@@ -25,6 +25,7 @@ from workflow_scripts.support.configuration import (
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "schemas" / "config.schema.yaml"
 SCHEMA = load_schema(SCHEMA_FILE)
+ANALYSES: list[str] = SCHEMA["$defs"]["runs"]["properties"]["analyses"]["items"]["enum"]
 EXPERIMENTS = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
 Change = Callable[[dict[str, Any]], object]
 
@@ -128,7 +129,7 @@ BAD: list[tuple[Change, str]] = [
     (put("recipes.new", "{pretrained: false}"), "recipes.new: lacks the key 'epochs'; required here: epochs"),
     (
         put("runs.0.analyses", "[stability, predictr]"),
-        "runs.0.analyses.1: 'predictr' is not allowed; choose one of stability, predictor, filter_spectra, deconvolution",
+        f"runs.0.analyses.1: 'predictr' is not allowed; choose one of {', '.join(ANALYSES)}",
     ),
     (put("runs.0.analyses", "[]"), "runs.0.analyses: [] is empty; at least 1 is needed"),
     (
@@ -235,6 +236,14 @@ BAD: list[tuple[Change, str]] = [
         "summary.interpolation: 'bicubic' is not allowed; choose one of bilinear, gaussian",
     ),
     (put("stability.cutoff", "5"), "stability.cutoff: 5 is not allowed; choose one of 3"),
+    (
+        put("channel_shuffle.displacement", "3"),
+        "channel_shuffle.displacement: 3 is not allowed; choose one of 0.125, 0.25, 0.5, 1.0, 2.0, 4.0",
+    ),
+    (
+        put("channel_shuffle.interpolation", "bicubic"),
+        "channel_shuffle.interpolation: 'bicubic' is not allowed; choose one of bilinear, gaussian",
+    ),
     (put("deformations.displacements", "[2, 1]"), "deformations.displacements: [2, 1] must be increasing"),
     (
         put("deconvolution", "{images: 5, patches: 6}"),
@@ -340,7 +349,8 @@ def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> No
         assert configuration[block] == expected
     assert set(configuration) == set(SCHEMA["properties"])
     assert set(configuration["recipes"]["sgd"]) == set(RECIPE_KEYS.split(", "))
-    assert configuration["runs"][0]["analyses"] == ["stability", "predictor", "filter_spectra", "deconvolution"]
+    assert configuration["runs"][0]["analyses"] == ANALYSES
+    assert set(ANALYSES) < set(configuration)
     digits, pixels = configuration["datasets"]["digits"], configuration["datasets"]["pixels"]
     assert digits == {
         "collection": "mnist_5k",

@@ -3,11 +3,11 @@ import pytest
 import xarray as xr
 
 from tests.synthetic import PLANTED, make_summary
-from tests.synthetic_filters import make_mechanisms
+from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_predictor_summary import make_predictor_summary
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
-from workflow_scripts.diffeo.claims import ANALYSES, PARTS
+from workflow_scripts.diffeo.claims import PARTS, analysis_of
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
@@ -29,7 +29,7 @@ def decide_all(folder, sources):
 
 def make_sources():
     predictor = make_predictor_summary(("a", "b", "photographs"), seeds=1)
-    return {"summary": make_summary(("a", "b")), "predictor": predictor, "mechanisms": make_mechanisms()}
+    return {"summary": make_summary(("a", "b")), "predictor": predictor, "filter_spectra": make_filter_spectra()}
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +106,13 @@ def test_measurement_of_the_predictor_is_in_the_table(decided):
 
 @pytest.mark.parametrize(
     ("source", "of_source"),
-    [("summary", (*STABILITY_CLAIMS, *OPERATION_CLAIMS)), ("predictor", PREDICTOR_CLAIMS), ("mechanisms", FILTER_CLAIMS)],
+    [("summary", (*STABILITY_CLAIMS, *OPERATION_CLAIMS)), ("predictor", PREDICTOR_CLAIMS), ("filter_spectra", FILTER_CLAIMS)],
 )
 def test_all_other_sources_may_be_switched_off(source, of_source, everything, tmp_path):
     claims, table, _ = decide_all(tmp_path, {source: make_sources()[source]})
     for claim in set(CLAIMS) - set(of_source):
         assert claims.verdict.sel(claim=claim.name) == "undecided"
-        assert claims.reason.sel(claim=claim.name) == f"the analysis '{ANALYSES[claim.source]}' is switched off"
+        assert claims.reason.sel(claim=claim.name) == f"the analysis '{analysis_of(claim.source)}' is switched off"
     assert table.count("is switched off).") == len(CLAIMS) - len(of_source)
     names = [claim.name for claim in of_source]
     xr.testing.assert_equal(claims.verdict.sel(claim=names), everything[0].verdict.sel(claim=names))

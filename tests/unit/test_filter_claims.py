@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.synthetic_filters import make_mechanisms
+from tests.synthetic_filters import make_filter_spectra
 from workflow_scripts.diffeo.claims import decide
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS, layer_means
 from workflow_scripts.diffeo.run_averages import trained
@@ -13,8 +13,8 @@ from workflow_scripts.diffeo.run_averages import trained
 CLAIMS = {claim.name: claim for claim in FILTER_CLAIMS}
 
 
-def decided(name, mechanisms):
-    return decide(CLAIMS[name], {"mechanisms": mechanisms}, {})
+def decided(name, spectra):
+    return decide(CLAIMS[name], {"filter_spectra": spectra}, {})
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,13 @@ def decided(name, mechanisms):
     ],
 )
 def test_planted_change_is_found(name, planted, value, verdict):
-    decision = decided(name, make_mechanisms(planted))
+    decision = decided(name, make_filter_spectra(planted))
     assert decision.value == pytest.approx(value)
     assert decision.verdict == verdict
 
 
 def test_rows_are_the_deep_networks_with_errors_of_independent_layers():
-    decision = decided("filters_low_pass", make_mechanisms(error=0.03))
+    decision = decided("filters_low_pass", make_filter_spectra(error=0.03))
     assert [(row.dataset, row.network) for row in decision.evidence] == [
         (dataset, network) for dataset in ("a", "b") for network in ("lenet", "vgg11")
     ]
@@ -44,27 +44,27 @@ def test_rows_are_the_deep_networks_with_errors_of_independent_layers():
 
 
 def test_scatter_between_seeds_is_counted():
-    mechanisms = make_mechanisms(seeds=2, error=0.0, datasets=("a",))
-    offset = np.where(mechanisms.seed == 1, 0.2, 0.0)[:, None]
-    mechanisms["filter_low_pass"] = mechanisms.filter_low_pass + offset
-    average = layer_means(trained(mechanisms), "filter_low_pass")["a", "vgg11"]
+    spectra = make_filter_spectra(seeds=2, error=0.0, datasets=("a",))
+    offset = np.where(spectra.seed == 1, 0.2, 0.0)[:, None]
+    spectra["low_pass"] = spectra.low_pass + offset
+    average = layer_means(trained(spectra), "low_pass")["a", "vgg11"]
     assert average.value.item() == pytest.approx(0.4)
     assert average.standard_error.item() == pytest.approx(0.1)  # standard deviation 0.1 √2 of two seeds
     assert average.runs == 2
 
 
 def test_filters_that_died_are_said_to_be_missing():
-    mechanisms = make_mechanisms(datasets=("a",))
-    lenet = mechanisms.network == "lenet"
-    for name in ("filter_low_pass", "filter_low_pass_standard_error"):
-        mechanisms[name] = mechanisms[name].where(~lenet)
-    decision = decided("filters_low_pass", mechanisms)
+    spectra = make_filter_spectra(datasets=("a",))
+    lenet = spectra.network == "lenet"
+    for name in ("low_pass", "low_pass_standard_error"):
+        spectra[name] = spectra[name].where(~lenet)
+    decision = decided("filters_low_pass", spectra)
     assert [row.reason for row in decision.evidence] == ["the filters have no coefficient left that can be compared", ""]
     assert decision.value == pytest.approx(0.3)
 
 
 def test_without_a_deep_network_nothing_is_decided():
-    mechanisms = make_mechanisms()
-    alone = mechanisms.isel(checkpoint=np.flatnonzero(mechanisms.network == "simple_cnn"))
+    spectra = make_filter_spectra()
+    alone = spectra.isel(checkpoint=np.flatnonzero(spectra.network == "simple_cnn"))
     decision = decided("filters_pool", alone)
     assert (decision.verdict, decision.reason) == ("undecided", "no network of this kind was measured")

@@ -100,7 +100,7 @@ def test_the_file_reduces_and_combines(folder: Path, measured: xr.Dataset) -> No
         file = read_dataset(folder / name / "spectra.nc").squeeze([*LABELS, "network"], drop=True)
         found = activation_statistics(file)
         assert found.epoch.values.tolist() == [0, 3]
-        assert found.activation_convolution_change.notnull().all().item() == (name == "vgg")
+        assert found.convolution_change.notnull().all().item() == (name == "vgg")
     files = sorted(folder.glob("*/spectra.nc"))
     with xr.open_mfdataset(files, combine="by_coords", join="outer", data_vars="minimal") as cube:
         assert cube.network.values.tolist() == ["net", "vgg"]

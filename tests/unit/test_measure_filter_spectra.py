@@ -12,8 +12,8 @@ import xarray as xr
 from torch import nn
 
 from tests.conftest import ROOT
-from tests.synthetic_filters import make_mechanisms
-from workflow_scripts import draw_filter_spectra, measure_filter_spectra, summarise_mechanisms
+from tests.synthetic_filters import make_filter_spectra
+from workflow_scripts import draw_filter_spectra, measure_filter_spectra, summarise_filter_spectra
 from workflow_scripts.diffeo.filter_spectra import filter_spectrum
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.run_averages import trained
@@ -106,45 +106,45 @@ def test_a_network_without_filters_is_refused(tmp_path: Path) -> None:
 
 def test_table_has_a_row_for_every_epoch_of_every_run(runs: dict[str, Path], tmp_path: Path) -> None:
     names = {"lenet": "lenet", "resnet18": "resnet18"}
-    summarise_mechanisms.main(list(runs.values()), tmp_path / "mechanisms.nc", names)
-    table = read_dataset(tmp_path / "mechanisms.nc")
+    summarise_filter_spectra.main(list(runs.values()), tmp_path / "filter_spectra.nc", names)
+    table = read_dataset(tmp_path / "filter_spectra.nc")
     assert list(zip(table.network.values, table.epoch.values, strict=True)) == [
         (network, epoch) for network in names for epoch in (0, 4)
     ]
     lenet = read_dataset(runs["lenet"])
-    for name in summarise_mechanisms.STATISTICS:
+    for name in summarise_filter_spectra.STATISTICS:
         expected = lenet[name].squeeze(["dataset", "network", "recipe", "train_size", "seed"]).isel(epoch=1)
-        found = table[f"filter_{name}"].isel(checkpoint=1, layer=slice(2))
+        found = table[name].isel(checkpoint=1, layer=slice(2))
         np.testing.assert_array_equal(found.values, expected.values)
     assert table.layer_name.values[0, 2] == ""
-    assert table.filter_low_pass[0, 2:].isnull().all()
+    assert table.low_pass[0, 2:].isnull().all()
     assert not {"seed", "skipped_layers"} & set(table.attrs)
 
 
 @pytest.mark.parametrize("datasets", [("a",), ("a", "b", "c")])
 def test_figure_shows_every_layer_at_its_eigenvalues(datasets: tuple[str, ...]) -> None:
-    mechanisms = make_mechanisms(datasets=datasets)
-    figure = draw_filter_spectra.draw(mechanisms)
+    spectra = make_filter_spectra(datasets=datasets)
+    figure = draw_filter_spectra.draw(spectra)
     spectrum = next(axis for axis in figure.axes if axis.get_title() == "a")  # of the simplest network
     lines = [line for line in spectrum.lines if len(line.get_xdata()) == 9]
     assert len(lines) == 2
-    row = mechanisms.isel(checkpoint=np.flatnonzero(trained(mechanisms).network == "simple_cnn")[0] * 2 + 1, layer=0)
+    row = spectra.isel(checkpoint=np.flatnonzero(trained(spectra).network == "simple_cnn")[0] * 2 + 1, layer=0)
     order = np.argsort(row.eigenvalue.values, kind="stable")[:9]
     np.testing.assert_allclose(lines[0].get_xdata(), row.eigenvalue.values[order])
-    np.testing.assert_allclose(lines[0].get_ydata(), row.filter_eigenspace_ratio.values[order])
+    np.testing.assert_allclose(lines[0].get_ydata(), row.eigenspace_ratio.values[order])
 
 
 def test_figure_is_drawn_where_a_network_was_not_run_on_every_data_set(tmp_path: Path) -> None:
-    mechanisms = make_mechanisms()
-    kept = ~((mechanisms.dataset == "a") & (mechanisms.network != "lenet"))
-    write_dataset(mechanisms.isel(checkpoint=np.flatnonzero(kept)), tmp_path / "m.nc", title="made up", configuration={})
+    spectra = make_filter_spectra()
+    kept = ~((spectra.dataset == "a") & (spectra.network != "lenet"))
+    write_dataset(spectra.isel(checkpoint=np.flatnonzero(kept)), tmp_path / "m.nc", title="made up", configuration={})
     svg, png = tmp_path / "figure.svg", tmp_path / "figure.png"
     draw_filter_spectra.main(tmp_path / "m.nc", svg, png)
     assert len(list(ET.parse(svg).getroot().iter("{http://www.w3.org/2000/svg}path"))) > 20
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("script", ["summarise_mechanisms", "draw_filter_spectra"])
+@pytest.mark.parametrize("script", ["summarise_filter_spectra", "draw_filter_spectra"])
 def test_script_imports_no_torch(script: str) -> None:
     check = f"import sys, workflow_scripts.{script}; sys.exit(bool({{'torch', 'matplotlib.pyplot'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0

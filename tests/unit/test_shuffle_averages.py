@@ -52,16 +52,16 @@ def test_closed_form_of_constant_numbers() -> None:
     diffeo, noise = constant(0.5), constant(1.0)
     diffeo[:, 1] = 0.2
     found = shuffle_statistics(measured(diffeo, noise, constant(0.1)[0, 0], constant(1.0)[0, 0])).squeeze("epoch")
-    assert found.shuffle_variant.values.tolist() == ["shuffled", "shuffled_recalibrated", "standard"]
-    assert found.shuffle_D.values.ravel() == pytest.approx([0.5 / 4, 0.2 / 4, 0.1 / 4])
-    assert found.shuffle_G.values.ravel() == pytest.approx([1 / 4] * 3)
-    assert found.shuffle_R.values.ravel() == pytest.approx([0.5, 0.2, 0.1])
-    assert found.shuffle_change.values.ravel() == pytest.approx(np.log10([5, 2, 1]))
+    assert found.variant.values.tolist() == ["shuffled", "shuffled_recalibrated", "standard"]
+    assert found.D.values.ravel() == pytest.approx([0.5 / 4, 0.2 / 4, 0.1 / 4])
+    assert found.G.values.ravel() == pytest.approx([1 / 4] * 3)
+    assert found.R.values.ravel() == pytest.approx([0.5, 0.2, 0.1])
+    assert found.change.values.ravel() == pytest.approx(np.log10([5, 2, 1]))
     expected = [np.log(0.5) / np.log(0.1), np.log(0.2) / np.log(0.1), 1]
-    assert found.shuffle_spatial_share.values.ravel() == pytest.approx(expected)
+    assert found.spatial_share.values.ravel() == pytest.approx(expected)
     for name in ("D", "G", "R", "change", "spatial_share"):
-        assert found[f"shuffle_{name}_standard_error"].values.ravel() == pytest.approx([0, 0, 0], abs=1e-12)
-    assert found.shuffle_layer_name.values.tolist() == ["layer0"]
+        assert found[f"{name}_standard_error"].values.ravel() == pytest.approx([0, 0, 0], abs=1e-12)
+    assert found.layer_name.values.tolist() == ["layer0"]
     assert all({"long_name", "units"} <= set(values.attrs) for values in found.data_vars.values())
 
 
@@ -69,16 +69,16 @@ def test_permutations_are_averaged_geometrically_and_their_scatter_is_an_error()
     diffeo = constant(0.1, permutations=2)
     diffeo[1] = 0.4
     found = shuffle_statistics(measured(diffeo, constant(1.0, permutations=2), constant(0.01)[0, 0], constant(1.0)[0, 0])).isel(
-        epoch=0, shuffle_layer=0, shuffle_variant=0
+        epoch=0, layer=0, variant=0
     )
-    assert float(found.shuffle_R) == pytest.approx(0.2)
+    assert float(found.R) == pytest.approx(0.2)
     logarithms = np.log10([0.1, 0.4])
     error = logarithms.std(ddof=1) / 2**0.5
-    assert float(found.shuffle_R_standard_error) == pytest.approx(0.2 * error * np.log(10))
-    assert float(found.shuffle_change) == pytest.approx(logarithms.mean() + 2)
-    assert float(found.shuffle_change_standard_error) == pytest.approx(error)
-    assert float(found.shuffle_spatial_share) == pytest.approx(-logarithms.mean() / 2)
-    assert float(found.shuffle_spatial_share_standard_error) == pytest.approx(error / 2)
+    assert float(found.R_standard_error) == pytest.approx(0.2 * error * np.log(10))
+    assert float(found.change) == pytest.approx(logarithms.mean() + 2)
+    assert float(found.change_standard_error) == pytest.approx(error)
+    assert float(found.spatial_share) == pytest.approx(-logarithms.mean() / 2)
+    assert float(found.spatial_share_standard_error) == pytest.approx(error / 2)
 
 
 def test_no_share_without_stability_and_no_numbers_without_shuffling() -> None:
@@ -87,20 +87,20 @@ def test_no_share_without_stability_and_no_numbers_without_shuffling() -> None:
     standard[2] += 0.1 * np.array([1, -1, 1, -1])
     numbers = measured(constant(0.5, 0.5, 0.5), constant(1.0, 1.0, 1.0), standard, constant(1.0, 1.0, 1.0)[0, 0])
     found = shuffle_statistics(numbers)
-    assert found.shuffle_spatial_share.isnull().all()
-    assert found.shuffle_spatial_share_standard_error.isnull().all()
-    assert found.shuffle_change.notnull().all()
-    assert "not below 1" in found.shuffle_spatial_share.attrs["comment"]
+    assert found.spatial_share.isnull().all()
+    assert found.spatial_share_standard_error.isnull().all()
+    assert found.change.notnull().all()
+    assert "not below 1" in found.spatial_share.attrs["comment"]
     numbers.squared_distance[:] = np.nan
     found = shuffle_statistics(numbers).isel(epoch=0)
-    assert found.shuffle_R.sel(shuffle_variant="standard").values == pytest.approx([1, 3, 0.97])
-    assert found.shuffle_R.sel(shuffle_variant="shuffled").isnull().all()
+    assert found.R.sel(variant="standard").values == pytest.approx([1, 3, 0.97])
+    assert found.R.sel(variant="shuffled").isnull().all()
 
 
 def test_a_network_that_nothing_moves_has_no_ratio() -> None:
     found = shuffle_statistics(measured(constant(0.0), constant(0.0), constant(0.1)[0, 0], constant(1.0)[0, 0])).isel(epoch=0)
-    assert found.shuffle_R.sel(shuffle_variant="shuffled").isnull().all()
-    assert float(found.shuffle_R.sel(shuffle_variant="standard").item()) == pytest.approx(0.1)
+    assert found.R.sel(variant="shuffled").isnull().all()
+    assert float(found.R.sel(variant="standard").item()) == pytest.approx(0.1)
 
 
 def test_errors_over_images_are_the_scatter_between_probe_sets() -> None:
@@ -114,11 +114,11 @@ def test_errors_over_images_are_the_scatter_between_probe_sets() -> None:
         noise = common[1] * own[0, 1, :2].reshape(2, 1, 1, samples) * np.ones((1, 2, 1, 1))
         return measured(diffeo, noise, 0.03 * (common[0] * own[1, 0, 0])[None], (common[1] * own[1, 1, 0])[None])
 
-    found = xr.concat([shuffle_statistics(draw()).isel(epoch=0, shuffle_layer=0) for _ in range(200)], dim="draw")
+    found = xr.concat([shuffle_statistics(draw()).isel(epoch=0, layer=0) for _ in range(200)], dim="draw")
     for name in ("D", "G", "R", "change", "spatial_share"):
         for variant in (0, 2):
-            values = found[f"shuffle_{name}"].isel(shuffle_variant=variant)
-            errors = found[f"shuffle_{name}_standard_error"].isel(shuffle_variant=variant)
+            values = found[f"{name}"].isel(variant=variant)
+            errors = found[f"{name}_standard_error"].isel(variant=variant)
             if (name, variant) in (("change", 2), ("spatial_share", 2)):
                 assert float(abs(errors).max()) == pytest.approx(0, abs=1e-12)
             else:

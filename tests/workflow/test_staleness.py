@@ -20,14 +20,22 @@ PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_d
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
 DECIDE = {"decide_claims"}
 SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
-SWEEP = {"measure_stability"} | SUMMARISE
+SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE
+SHUFFLE = {"measure_channel_shuffle"} | SUMMARISE_SHUFFLE
+ONLY_SWEEP = {"measure_stability"} | SUMMARISE
+SWEEP = ONLY_SWEEP | SHUFFLE  # shuffled networks are compared with it
 SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
-SUMMARISE_MECHANISMS = {"summarise_mechanisms", "draw_filter_spectra"} | DECIDE
-FILTERS = {"measure_filter_spectra"} | SUMMARISE_MECHANISMS
+SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
+FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
+SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE
+ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
+SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
+COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
 SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
 DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
-TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | FILTERS | DECONVOLVE
+OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE
+TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
@@ -35,7 +43,7 @@ OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra", "draw_deconvolut
 IMPORT = {"import_network"} | PREDICT
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
 OF_DIGITS = EVERYTHING - {"import_network"}
-OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE  # untrained networks, without the predictor
+OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE - (SHUFFLE - DECIDE)  # untrained networks, without the predictor
 OF_PHOTOGRAPHS = {"prepare_dataset"} | IMPORT  # pretrained networks, without stability
 NOTHING: set[str] = set()
 
@@ -57,8 +65,17 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
-    "networks.fc2.depth": (3, INITIALISE - (FILTERS - DECIDE) - DECONVOLVE),  # it has no filters
+    "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
     "filter_spectra": (False, DECIDE),
+    "activation_spectra.images": (30, ACTIVATIONS),
+    "channel_shuffle.permutations": (3, SHUFFLE),
+    "channel_shuffle.first_layer": (True, SHUFFLE),
+    "channel_shuffle.displacement": (0.5, SHUFFLE),
+    "channel_shuffle.interpolation": ("gaussian", SHUFFLE),
+    "channel_shuffle.seed": (1, SHUFFLE),
+    "channel_coupling.permutations": (99, COUPLING),
+    "channel_coupling.reflections": (False, COUPLING),
+    "channel_coupling.seed": (1, COUPLING),
     "networks.fc2.weights": ("a_file.pth", NOTHING),  # not looked at: it is not imported
     "networks.efficientnet_lite0.weights": (str(ROOT / "README.md"), IMPORT),
     "recipes.short.optimizer": ("adam", TRAIN),
@@ -119,20 +136,21 @@ NOT_IN_THE_SMOKE_EXPERIMENT = {
 # Source file: the rules that must run again when what it does changes (comments and docstrings do not count).
 MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
-    "diffeo/activation_averages.py": NOTHING,  # no rule yet
-    "diffeo/activation_spectra.py": DECONVOLVE,
+    "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
+    "diffeo/activation_spectra.py": ACTIVATIONS | DECONVOLVE,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | DECONVOLVE,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
-    "diffeo/channel_coupling.py": NOTHING,  # no rule yet
-    "diffeo/channel_shuffle.py": NOTHING,  # no rule yet
+    "diffeo/channel_coupling.py": COUPLING,
+    "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
-    "diffeo/convolution_pairs.py": NOTHING,  # no rule yet
-    "diffeo/coupling_averages.py": NOTHING,  # no rule yet
+    "diffeo/contribution_profiles.py": NOTHING,  # no rule yet
+    "diffeo/convolution_pairs.py": COUPLING,
+    "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deconvolution.py": DECONVOLVE,
     "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/deformation.py": CALIBRATE | PREDICT,
@@ -145,7 +163,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | DECONVOLVE,
+    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE,
     "diffeo/patches.py": DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT,
@@ -156,10 +174,10 @@ MODULES: dict[str, set[str]] = {
     "diffeo/receptive_fields.py": DECONVOLVE,
     "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra", "draw_deconvolution"},
     "diffeo/scale_detection.py": EVERYTHING,
-    "diffeo/shuffle_averages.py": NOTHING,  # no rule yet
+    "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
-    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS,
+    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE,
     "diffeo/training.py": TRAIN,
     "diffeo/variables.py": EVERYTHING,
     "support/__init__.py": NOTHING,
@@ -180,7 +198,13 @@ MODULES: dict[str, set[str]] = {
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
     "support/splits.py": EVERYTHING,
-    "support/tables.py": SUMMARISE | SUMMARISE_PREDICTOR | SUMMARISE_MECHANISMS | SUMMARISE_DECONVOLUTION,
+    "support/tables.py": SUMMARISE
+    | SUMMARISE_PREDICTOR
+    | SUMMARISE_FILTERS
+    | SUMMARISE_ACTIVATIONS
+    | SUMMARISE_SHUFFLE
+    | SUMMARISE_COUPLING
+    | SUMMARISE_DECONVOLUTION,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
@@ -206,16 +230,19 @@ MODULES: dict[str, set[str]] = {
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
     "measure_filter_spectra.py": FILTERS,
-    "measure_activation_spectra.py": NOTHING,  # no rule yet
-    "measure_channel_coupling.py": NOTHING,  # no rule yet
-    "measure_channel_shuffle.py": NOTHING,  # no rule yet
+    "measure_activation_spectra.py": ACTIVATIONS,
+    "measure_channel_coupling.py": COUPLING,
+    "measure_channel_shuffle.py": SHUFFLE,
     "measure_deconvolution.py": DECONVOLVE,
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
     "summarise.py": SUMMARISE,
+    "summarise_activation_spectra.py": SUMMARISE_ACTIVATIONS,
+    "summarise_channel_coupling.py": SUMMARISE_COUPLING,
+    "summarise_channel_shuffle.py": SUMMARISE_SHUFFLE,
     "summarise_deconvolution.py": SUMMARISE_DECONVOLUTION,
-    "summarise_mechanisms.py": SUMMARISE_MECHANISMS,
+    "summarise_filter_spectra.py": SUMMARISE_FILTERS,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
     "train_network.py": TRAIN,
 }
@@ -243,11 +270,11 @@ def test_a_key_reruns_what_uses_it(key: str, smoke_run: Path, tmp_path: Path, ru
 @pytest.mark.parametrize(
     ("line", "addition", "expected"),
     [
-        ("seeds", 3, {"initialise_network"} | SWEEP),
-        ("networks", "fc2", {"initialise_network"} | SWEEP),
-        ("train_sizes", 399, {"initialise_network"} | SWEEP),
-        ("recipes", "short", INITIALISE - PREDICT - FILTERS - DECONVOLVE | SWEEP),
-        ("datasets", "mnist_5k", {"initialise_network"} | SWEEP),
+        ("seeds", 3, {"initialise_network"} | ONLY_SWEEP),
+        ("networks", "fc2", {"initialise_network"} | ONLY_SWEEP),
+        ("train_sizes", 399, {"initialise_network"} | ONLY_SWEEP),
+        ("recipes", "short", INITIALISE - PREDICT - OF_MAPS - SHUFFLE | ONLY_SWEEP),
+        ("datasets", "mnist_5k", {"initialise_network"} | ONLY_SWEEP),
         ("analyses", "predictor", PREDICT),
     ],
 )

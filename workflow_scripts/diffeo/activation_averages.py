@@ -40,8 +40,7 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
         measured: a file of `measure_activation_spectra` without the dims of its run.
 
     Returns:
-        Names are prefixed by `activation_`, which also tells the dim `activation_layer` from those of other analyses; its labels
-        are the numbers of the operations in the stability files. With dims (epoch, normalisation, map_mean, activation_layer), as
+        `layer` has the numbers of the operations in the stability files. With dims (epoch, normalisation, map_mean, layer), as
         far as they apply, and `*_standard_error`: `power` (also by wave_number), `centroid`, `low_fraction`, `dead_fraction`,
         `mean_square`, `centroid_change` (log10 of the ratio to epoch 0; NaN in runs without it), `centroid_step` (log10 of the
         ratio to the operation before; NaN but for batch norm and activations). Means of the two over layers:
@@ -67,7 +66,7 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
         variables[f"{name}_standard_error"] = described(estimate.standard_error(), f"standard error of {name}", unit)
     variables |= {name: variable(("layer",), as_column(numbers[name]), meaning) for name, meaning in COORDINATES.items()}
     kept = numbers.drop_dims("sample").coords
-    return xr.Dataset(variables, kept).rename({name: f"activation_{name}" for name in ("layer", *variables)})
+    return xr.Dataset(variables, kept)
 
 
 def as_column(values: xr.DataArray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How a claim of the slides is decided, by a number that was written down before it was measured. Knows no torch.
 
-The claims themselves are in `stability_claims.py`, `predictor_claims.py` and `filter_claims.py`. Every quantity is a base-10
+The claims themselves are in modules of their own, one for each analysis (`stability_claims.py`, ...). Every quantity is a base-10
 logarithm: its errors are symmetric, and 10^quantity is a factor.
 
 Errors. A claim is the mean over its rows, one row per data set and network (`run_averages.py` gives a row's error), with
@@ -17,8 +17,8 @@ import numpy as np
 import xarray as xr
 
 from workflow_scripts.diffeo.run_averages import Average
+from workflow_scripts.diffeo.statistics import Z95
 
-Z95 = 1.959963984540054  # a normal variable is within ± Z95 with probability 95 %
 HALF = math.log10(0.5)
 
 # The parts of the decks, in their order.
@@ -26,8 +26,6 @@ BACKGROUND = "Relative stability to diffeomorphisms"
 PREDICTOR = "1. Stability as a function of the distance from data-points"
 MECHANISM = "2. What's the mechanism by which relative stability is achieved?"
 PARTS = (BACKGROUND, PREDICTOR, MECHANISM)
-# The key of the configuration that makes each source.
-ANALYSES = {"summary": "stability", "predictor": "predictor", "mechanisms": "filter_spectra"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Claim:
         slide: title of the slide that says it.
         quantity: definition of the number.
         interval: the claim holds where the number is in this interval, ends included.
-        source: stem of the result file that decides it, a key of `ANALYSES`.
+        source: stem of the result file that decides it, `summary` or the name of an analysis.
         evidence: makes the rows from that file and the block `summary` of the configuration.
         nothing: what is missing where there is no row at all.
     """
@@ -101,11 +99,11 @@ def decide(claim: Claim, sources: Mapping[str, xr.Dataset], settings: Mapping[st
 
     Args:
         claim: the claim.
-        sources: the result files by their stems, one row per checkpoint in each (`results/summary.nc`, `results/predictor.nc`).
+        sources: the result files by their stems, one row per checkpoint in each (`results/summary.nc`, `results/{analysis}.nc`).
         settings: `displacement` and `interpolation` at which R is looked at.
     """
     if claim.source not in sources:
-        reason = f"the analysis {ANALYSES[claim.source]!r} is switched off"
+        reason = f"the analysis {analysis_of(claim.source)!r} is switched off"
         return Decision(claim, math.nan, math.nan, "undecided", reason, [])
     rows = claim.evidence(sources[claim.source], settings)
     measured = [row for row in rows if math.isfinite(row.value)]
@@ -122,6 +120,11 @@ def decide(claim: Claim, sources: Mapping[str, xr.Dataset], settings: Mapping[st
     if len(measured) == 1:
         notes.append("one row only: the scatter between networks is not known")
     return Decision(claim, value, error, verdict(value, error, claim.interval), "; ".join(notes), rows)
+
+
+def analysis_of(source: str) -> str:
+    """The key of the configuration that makes a source."""
+    return "stability" if source == "summary" else source
 
 
 def mean_with_error(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:

@@ -11,15 +11,13 @@ import xarray as xr
 
 from workflow_scripts.diffeo.variables import described, variable
 
-LAYER = "coupling_layer"
-TRANSFORMATION = "coupling_transformation"
 LAYERS = {
     "layer_name": "name of the convolution inside the network",
     "layer_before": "name of the convolution before it",
     "relative_depth": "depth of the convolution, 0 at the input and 1 at the logits",
 }
 EFFECT = "log10((1 + ρ)/(1 − ρ)) beyond the null, mean over pairs of layers"
-Z_ERROR = "standard error of coupling_z over channels"
+Z_ERROR = "standard error of z over channels"
 
 
 def coupling_statistics(measured: xr.Dataset) -> xr.Dataset:
@@ -30,10 +28,9 @@ def coupling_statistics(measured: xr.Dataset) -> xr.Dataset:
             `layer_name`, `layer_before`, `relative_depth` (layer).
 
     Returns:
-        With dims (epoch, coupling_transformation, coupling_layer) the same, named `coupling_*`, and
-        `coupling_z_standard_error`, `coupling_null_low_z`, `coupling_null_high_z`; with dims (epoch, coupling_transformation)
-        `coupling_effect`, its standard error, `coupling_combined_z` = Σz/√pairs with its one-sided p-value
-        `coupling_combined_p_value`, and `coupling_pairs`, the number of pairs of layers.
+        With dims (epoch, transformation, layer) the same, and `z_standard_error`, `null_low_z`, `null_high_z`; with dims (epoch,
+        transformation) `effect`, its standard error, `combined_z` = Σz/√pairs with its one-sided p-value `combined_p_value`, and
+        `pairs`, the number of pairs of layers.
     """
     numbers = {str(name): array for name, array in measured.data_vars.items()}
     spread, middle = numbers["null_standard_deviation"], numbers["null_mean"]
@@ -42,12 +39,8 @@ def coupling_statistics(measured: xr.Dataset) -> xr.Dataset:
         meaning = f"{numbers[f'null_{side}'].attrs['long_name']}, in units of z"
         numbers[f"null_{side}_z"] = described((numbers[f"null_{side}"] - middle) / spread, meaning)
     numbers |= of_network(numbers)
-    renamed = {f"coupling_{name}": values for name, values in numbers.items()}
-    result = xr.Dataset(renamed).rename(transformation=TRANSFORMATION, layer=LAYER)
-    for name, meaning in LAYERS.items():
-        result[f"coupling_{name}"] = variable((LAYER,), measured[name].values, meaning)
-    labels = {"epoch": measured.epoch, TRANSFORMATION: measured.transformation, LAYER: measured.layer}
-    return result.assign_coords({name: label.values for name, label in labels.items()})
+    result = xr.Dataset(numbers).drop_vars(["reason", *LAYERS])
+    return result.assign({name: variable(("layer",), measured[name].values, meaning) for name, meaning in LAYERS.items()})
 
 
 def of_network(numbers: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
@@ -63,9 +56,7 @@ def of_network(numbers: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     probability = z.copy(data=np.vectorize(math.erfc, otypes=[float])(z.values / math.sqrt(2)) / 2)
     return {
         "effect": described(effect.where(known).sum("layer") / some, EFFECT),
-        "effect_standard_error": described(
-            (error.where(known) ** 2).sum("layer") ** 0.5 / some, "standard error of coupling_effect"
-        ),
+        "effect_standard_error": described((error.where(known) ** 2).sum("layer") ** 0.5 / some, "standard error of effect"),
         "combined_z": described(z, "sum of z over pairs of layers, over the root of their number"),
         "combined_p_value": described(probability, "probability of so large a combined z under the null"),
         "pairs": described(pairs, "number of pairs of layers tested"),

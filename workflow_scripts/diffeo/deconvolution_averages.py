@@ -23,11 +23,11 @@ def deconvolution_statistics(measured: xr.Dataset) -> xr.Dataset:
     """Mean over the channels of each layer, of the mean over a channel's patches, with the standard error over channels.
 
     Args:
-        measured: a file of `measure_deconvolution` at one epoch, without the dims of its run; `PICTURES` are not needed.
+        measured: a file of `measure_deconvolution` without the dims of its run; `PICTURES` are not needed.
 
     Returns:
-        the variables of `MEANING` with dim `layer`, each with its `*_standard_error` (NaN where only one channel is active); and
-        what the layers are, `LAYERS`. Patches without activation are left out.
+        the variables of `MEANING` with dims (epoch, layer), each with its `*_standard_error` (NaN where only one channel is
+        active); and what the layers are, `LAYERS`. Patches without activation are left out.
     """
     numbers = measured.drop_vars("operation_index").reset_coords(["layer_name", "relative_depth"])
     edges = (numbers.box_stop - numbers.box_start).prod("axis") ** 0.5

@@ -26,13 +26,13 @@ def layer_means(checkpoints: xr.Dataset, name: str) -> Groups:
 
 
 def change_of_filters(name: str) -> EvidenceMaker:
-    """Mean over layers of one of the logarithms in `results/mechanisms.nc`, of all but the simple networks, trained."""
+    """Mean over layers of one of the logarithms in `results/filter_spectra.nc`, of all but the simple networks, trained."""
 
-    def evidence(mechanisms: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
-        found = layer_means(trained(mechanisms), name)
+    def evidence(spectra: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
+        found = layer_means(trained(spectra), name)
         undefined = "the filters have no coefficient left that can be compared"
         return [
-            row(group, found.get(group), "no trained run was measured", undefined) for group in networks(mechanisms, simple=False)
+            row(group, found.get(group), "no trained run was measured", undefined) for group in networks(spectra, simple=False)
         ]
 
     return evidence
@@ -47,8 +47,8 @@ FILTER_CLAIMS = (
         "Weights become low-pass with training",
         f"log10 of c_t/c_0 at the lowest over that at the highest eigenvalue of the grid Laplacian, {OF_LAYERS}",
         (GROWTH, math.inf),
-        "mechanisms",
-        change_of_filters("filter_low_pass"),
+        "filter_spectra",
+        change_of_filters("low_pass"),
     ),
     Claim(
         "filters_pool",
@@ -57,7 +57,7 @@ FILTER_CLAIMS = (
         "Filters actually learn to pool!",
         f"log10 of c_t/c_0 at the lowest eigenvalue over that of the mean of all modes, {OF_LAYERS}",
         (GROWTH, math.inf),
-        "mechanisms",
-        change_of_filters("filter_pooling"),
+        "filter_spectra",
+        change_of_filters("pooling"),
     ),
 )

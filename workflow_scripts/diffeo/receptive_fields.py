@@ -7,6 +7,7 @@ position p reads k positions of its input from `start + p · step` turns this in
 Source: slides "Neurons' receptive field"; Araujo, Norris and Sim, Distill 2019 (the recursion).
 """
 
+import copy
 import operator
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -81,66 +82,85 @@ def receptive_boxes(observed: ObservedNetwork, input_shape: tuple[int, int, int]
     Raises:
         ValueError: only the outputs of the network are observed.
     """
-    nodes = observed.nodes
-    if not nodes:
-        raise ValueError("receptive fields need a network of which every operation is observed")
-    finder = _BoxFinder(observed.module, input_shape)
-    parameter = next(observed.module.parameters())
-    with torch.no_grad():
-        finder.run(torch.zeros(1, *input_shape, dtype=parameter.dtype, device=parameter.device))
+    shapes = shapes_of(observed, input_shape)
+    finder = _BoxFinder(observed.module, shapes, Box(size=input_shape[1:], jump=(0, 0), offset=(0, 0)))
     softmax = {len(observed.operations) - 1: finder.whole}
-    return {index: finder.boxes[node] for node, index in nodes.items()} | softmax
+    return {index: finder.boxes[node] for node, index in observed.nodes.items()} | softmax
 
 
-class _BoxFinder(fx.Interpreter):
-    """Run a graph on one image to learn the sizes of its maps, and find the box of each node from those of its inputs."""
+def shapes_of(observed: ObservedNetwork, input_shape: tuple[int, int, int]) -> dict[fx.Node, torch.Size]:
+    """Shapes, for one image, of all tensors of a traced network in the order in which they are computed.
 
-    def __init__(self, graph: nn.Module, input_shape: tuple[int, int, int]) -> None:
-        super().__init__(graph)
-        self.whole = Box(size=input_shape[1:], jump=(0, 0), offset=(0, 0))
-        self.boxes: dict[fx.Node, Box] = {}
-        self.sizes: dict[fx.Node, Pair] = {}
+    Raises:
+        ValueError: only the outputs of the network are observed.
+    """
+    if not isinstance(observed.module, fx.GraphModule):
+        raise ValueError("receptive fields need a network of which every operation is observed")
+    weights = (*observed.module.parameters(), *observed.module.buffers())
+    shells = {id(weight): nn.Parameter(torch.empty_like(weight, device="meta"), requires_grad=False) for weight in weights}
+    reader = _ShapeReader(copy.deepcopy(observed.module, shells), graph=observed.module.graph)
+    with torch.no_grad():
+        reader.run(torch.zeros(1, *input_shape, device="meta", dtype=weights[0].dtype))
+    return reader.shapes
+
+
+class _ShapeReader(fx.Interpreter):
+    """Note the shapes of all tensors of a graph. Tensors without values (`meta`) have them too, and cost nothing."""
+
+    def __init__(self, module: nn.Module, graph: fx.Graph) -> None:
+        super().__init__(module, graph=graph)
+        self.shapes: dict[fx.Node, torch.Size] = {}
 
     def run_node(self, node: fx.Node) -> Any:
         result = super().run_node(node)
-        if isinstance(result, Tensor):
-            self.boxes[node] = self.whole
-            if result.ndim == 4:
-                self.sizes[node] = (result.shape[2], result.shape[3])
-                self.boxes[node] = self.box_of(node)
+        if isinstance(result, Tensor) and node.op != "output":
+            self.shapes[node] = result.shape
         return result
 
+
+def is_position_wise(node: fx.Node, graph: nn.Module) -> bool:
+    """Whether each position of a node depends on this position of its inputs alone, if they are as large."""
+    if node.op == "call_module":
+        module = graph.get_submodule(str(node.target))
+        return isinstance(module, POSITION_WISE_MODULES) or kind_of(module) in ("activation", "batch_norm")
+    if node.target is torch.cat:
+        return bool((node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")) == 1)
+    known: Container[Any] = POSITION_WISE_FUNCTIONS if node.op == "call_function" else POSITION_WISE_METHODS
+    return node.target in known
+
+
+class _BoxFinder:
+    """Boxes of the nodes of a graph, each from those of its inputs."""
+
+    def __init__(self, graph: nn.Module, shapes: dict[fx.Node, torch.Size], whole: Box) -> None:
+        self.graph, self.shapes, self.whole = graph, shapes, whole
+        self.boxes: dict[fx.Node, Box] = {}
+        for node in shapes:
+            self.boxes[node] = self.box_of(node)
+
+    def size_of(self, node: fx.Node) -> Pair:
+        """Rows and columns of the maps of a node."""
+        return as_pair(self.shapes[node][2:])
+
     def box_of(self, node: fx.Node) -> Box:
-        """Box of a node that has maps."""
+        """Box of a node whose inputs have theirs."""
         if node.op == "placeholder":
             return Box(size=(1, 1), jump=(1, 1), offset=(0, 0))
         inputs = [source for source in node.all_input_nodes if source in self.boxes]
-        if any(source not in self.sizes for source in inputs):
+        if not inputs or any(len(self.shapes[each]) != 4 for each in (node, *inputs)):
             return self.whole
-        if self.is_position_wise(node):
-            same = all(self.sizes[source] == self.sizes[node] for source in inputs)
+        if is_position_wise(node, self.graph):
+            same = all(self.size_of(source) == self.size_of(node) for source in inputs)
             return reduce(self.union, (self.boxes[source] for source in inputs)) if same else self.whole
-        if len(inputs) != 1:
-            return self.whole
-        window = self.window_of(node, self.sizes[inputs[0]])
+        window = self.window_of(node, self.size_of(inputs[0])) if len(inputs) == 1 else None
         return seen_through(window, self.boxes[inputs[0]]) if window else self.whole
-
-    def is_position_wise(self, node: fx.Node) -> bool:
-        """Whether each position of a node depends on this position of its inputs alone, if they are as large."""
-        if node.op == "call_module":
-            module = self.module.get_submodule(str(node.target))
-            return isinstance(module, POSITION_WISE_MODULES) or kind_of(module) in ("activation", "batch_norm")
-        if node.target is torch.cat:
-            return bool((node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")) == 1)
-        known: Container[Any] = POSITION_WISE_FUNCTIONS if node.op == "call_function" else POSITION_WISE_METHODS
-        return node.target in known
 
     def window_of(self, node: fx.Node, input_size: Pair) -> Window | None:
         """Window of a layer or pooling function; None if it has no regular one."""
         if node.op == "call_module":
-            return window_of_module(self.module.get_submodule(str(node.target)), input_size, self.sizes[node])
+            return window_of_module(self.graph.get_submodule(str(node.target)), input_size, self.size_of(node))
         if node.target in ADAPTIVE_POOLS:
-            return adaptive_window(input_size, self.sizes[node])
+            return adaptive_window(input_size, self.size_of(node))
         if node.target in POOLS:
             named = dict(zip(POOLS[node.target], node.args[1:], strict=False)) | node.kwargs
             return regular_window(**{name: named[name] for name in POOLS[node.target] if name in named})

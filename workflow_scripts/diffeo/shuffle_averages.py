@@ -10,12 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.claims import Z95
-from workflow_scripts.diffeo.statistics import MEANING, Estimate, mean
+from workflow_scripts.diffeo.statistics import MEANING, Z95, Estimate, mean
 from workflow_scripts.diffeo.variables import described, variable
 
 STANDARD = "standard"
-LAYER = "shuffle_layer"
 LAYERS = {
     "layer_name": "name of the operation inside the network",
     "operation": "kind of the operation",
@@ -39,10 +37,10 @@ def shuffle_statistics(measured: xr.Dataset) -> xr.Dataset:
             `perturbation`; `layer_name`, `operation`, `relative_depth` (layer).
 
     Returns:
-        With dims (epoch, shuffle_variant, shuffle_layer), the variants those measured and `standard`: `shuffle_D`, `_G`, `_R`,
-        geometric means over permutations; `shuffle_change`, log10 (R / R_standard); `shuffle_spatial_share`,
-        log R / log R_standard; each with `*_standard_error`. `shuffle_layer_name`, `_operation`, `_relative_depth`
-        (epoch, shuffle_layer).
+        With dims (epoch, variant, layer), the variants those measured and `standard`: `D`, `G`, `R`,
+        geometric means over permutations; `change`, log10 (R / R_standard); `spatial_share`,
+        log R / log R_standard; each with `*_standard_error`. `layer_name`, `operation`,
+        `relative_depth` (epoch, layer).
 
     Source: slides "Can we decouple the contribution of the two?".
     """
@@ -52,15 +50,15 @@ def shuffle_statistics(measured: xr.Dataset) -> xr.Dataset:
         value, error = over_permutations(estimate)
         level = 10**value
         meaning = f"{MEANING[name]}, geometric mean over permutations"
-        found |= with_error(f"shuffle_{name}", level, level * error * math.log(10), meaning)
+        found |= with_error(name, level, level * error * math.log(10), meaning)
     ratio = logarithms["R"]
     standard = of_standard(ratio, measured)
     change = Estimate(ratio.value - standard.value, ratio.influence - standard.influence)
-    found |= with_error("shuffle_change", *over_permutations(change), "log10 of R over R of the network as it is")
+    found |= with_error("change", *over_permutations(change), "log10 of R over R of the network as it is")
     share, error = over_permutations(ratio.over(standard))
     known = (standard.value < -Z95 * standard.standard_error()).isel(permutation=0)
-    found |= with_error("shuffle_spatial_share", only(share, known), only(error, known), SHARE)
-    found["shuffle_spatial_share"].attrs["comment"] = COMMENT
+    found |= with_error("spatial_share", only(share, known), only(error, known), SHARE)
+    found["spatial_share"].attrs["comment"] = COMMENT
     return labelled(found, measured)
 
 
@@ -115,8 +113,8 @@ def with_error(name: str, value: xr.Variable, error: xr.Variable, meaning: str) 
 
 def labelled(variables: Mapping[str, xr.Variable], measured: xr.Dataset) -> xr.Dataset:
     """The result, with names of dims that it shares with no other analysis, and what its layers are."""
-    result = xr.Dataset(dict(variables)).rename(variant="shuffle_variant", layer=LAYER)
+    result = xr.Dataset(dict(variables))
     for name, meaning in LAYERS.items():
-        result[f"shuffle_{name}"] = variable((LAYER,), measured[name].values, meaning)
+        result[name] = variable(("layer",), measured[name].values, meaning)
     variants = [*measured.variant.values.tolist(), STANDARD]
-    return result.assign_coords({"epoch": measured.epoch.values, "shuffle_variant": variants, LAYER: measured.layer.values})
+    return result.assign_coords({"epoch": measured.epoch.values, "variant": variants, "layer": measured.layer.values})

@@ -13,6 +13,7 @@ import xarray as xr
 
 from workflow_scripts.diffeo.variables import described
 
+Z95 = 1.959963984540054  # a normal variable is within ± Z95 with probability 95 %
 MEANING = {
     "D": "stability to diffeomorphisms",
     "G": "stability to isotropic noise",

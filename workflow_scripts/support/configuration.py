@@ -136,6 +136,10 @@ def check_references(configuration: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"deformations.displacements: {deformations['displacements']} must be increasing")
     if stability:
         must_be_one_of("stability.cutoff", stability["cutoff"], deformations["cutoffs"])
+    shuffle = configuration["channel_shuffle"]
+    if shuffle and stability:
+        must_be_one_of("channel_shuffle.displacement", shuffle["displacement"], deformations["displacements"])
+        must_be_one_of("channel_shuffle.interpolation", shuffle["interpolation"], deformations["interpolations"])
     predictor = configuration["predictor"]
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
@@ -215,7 +219,7 @@ def expand_runs(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def runs_with(configuration: Mapping[str, Any], analysis: str) -> list[dict[str, Any]]:
-    """List every run for which some line names the analysis (an entry of `analyses`), each once."""
+    """List every run for which some line names the analysis (`stability`, `predictor`, ...), each once."""
     return expand_runs({"runs": [line for line in configuration["runs"] if analysis in line["analyses"]]})
 
 
@@ -234,6 +238,11 @@ def has_filters(network: Mapping[str, Any]) -> bool:
     if network["architecture"] == "fully_connected" or network.get("locally_connected"):
         return False
     return network.get("filter_size") != 1
+
+
+def has_maps(network: Mapping[str, Any]) -> bool:
+    """Whether a network's activations are maps."""
+    return bool(network["architecture"] != "fully_connected")
 
 
 def kept_epochs(recipe: Mapping[str, Any]) -> list[int]:

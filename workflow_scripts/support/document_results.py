@@ -39,7 +39,7 @@ FILES = {
         "predictor.nc",
         "Curves against r of all checkpoints, averaged over images, and what is read off them, with standard errors.",
     ),
-    "mechanisms.nc": ("mechanisms.nc", "How training changed the filters, for all checkpoints, with standard errors."),
+    "filter_spectra.nc": ("filter_spectra.nc", "How training changed the filters, for all checkpoints, with standard errors."),
     "deconvolution.nc": (
         "deconvolution.nc",
         "How large and how smooth reconstructions are, for all checkpoints, averaged over channels, with standard errors.",
@@ -88,8 +88,8 @@ print(predictor.bump_position.sel(statistic="mean").to_series())
 import xarray as xr
 
 # what training did to the constant part of the filters of each layer
-mechanisms = xr.open_dataset("results/mechanisms.nc")
-print(mechanisms.filter_ratio.sel(mode=0).to_series().dropna())
+spectra = xr.open_dataset("results/filter_spectra.nc")
+print(spectra.ratio.sel(mode=0).to_series().dropna())
 ```
 
 ```python

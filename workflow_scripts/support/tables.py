@@ -7,23 +7,21 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.support.jobs import progress
-from workflow_scripts.support.netcdf import RUN_DIMENSIONS, open_dataset
+from workflow_scripts.support.netcdf import RUN_DIMENSIONS, open_dataset, read_dataset
 
 LABELS = (*RUN_DIMENSIONS, "epoch")
-Reduction = Callable[[xr.Dataset, Mapping[str, Any]], xr.Dataset]
+Labels = Mapping[str, Any]
 
 
 def checkpoint_table(
-    files: list[Path], reduce: Reduction, architectures: Mapping[str, str], unread: Collection[str] = ()
+    files: list[Path], reduce: Callable[[xr.Dataset, Labels], xr.Dataset], architectures: Mapping[str, str]
 ) -> xr.Dataset:
     """Reduce the file of each checkpoint to a row and join the rows.
 
     Args:
-        files: one for each checkpoint, with its labels `dataset, network, recipe, train_size, seed, epoch` as dims of size 1; or
-            one for each run, with all its epochs.
+        files: one for each checkpoint, with its labels `dataset, network, recipe, train_size, seed, epoch` as dims of size 1.
         reduce: makes the variables of a row, from a file without these dims and the labels by name.
         architectures: architecture of each network, by the network's name.
-        unread: variables of the files that `reduce` does without, because they are large.
 
     Returns:
         Variables (checkpoint, ...); what a row lacks and others have is NaN. The labels and `architecture` are coordinates of
@@ -33,13 +31,37 @@ def checkpoint_table(
         xarray.MergeError: two rows differ in such a coordinate.
     """
     labels, rows = [], []
+    for measured in map(read_dataset, progress(files)):
+        labels.append({name: measured[name].item() for name in LABELS})
+        rows.append(reduce(measured.squeeze(LABELS, drop=True), labels[-1]))
+    return joined(rows, labels, architectures)
+
+
+def run_table(
+    files: list[Path],
+    reduce: Callable[[xr.Dataset], xr.Dataset],
+    architectures: Mapping[str, str],
+    unread: Collection[str] = (),
+) -> xr.Dataset:
+    """Reduce the file of each run to a row for each of its epochs: a `checkpoint_table` of files with a dim `epoch`.
+
+    `reduce` is given a file without the dims of its run and keeps its `epoch`; it does without the variables `unread`, because
+    they are large.
+    """
+    labels, rows = [], []
     for path in progress(files):
         with open_dataset(path) as stored:
-            of_file = stored.drop_vars(unread).load()
-        for epoch in range(of_file.sizes["epoch"]):
-            measured = of_file.isel(epoch=[epoch])
-            labels.append({name: measured[name].item() for name in LABELS})
-            rows.append(reduce(measured.squeeze(LABELS, drop=True), labels[-1]))
+            measured = stored.drop_vars(unread).load()
+        of_run = {name: measured[name].item() for name in RUN_DIMENSIONS}
+        reduced = reduce(measured.squeeze(RUN_DIMENSIONS, drop=True))
+        for row, epoch in enumerate(reduced.epoch.values.tolist()):
+            labels.append({**of_run, "epoch": epoch})
+            rows.append(reduced.isel(epoch=row, drop=True))
+    return joined(rows, labels, architectures)
+
+
+def joined(rows: list[xr.Dataset], labels: list[dict[str, Any]], architectures: Mapping[str, str]) -> xr.Dataset:
+    """Rows along `checkpoint`, labelled."""
     shared = xr.merge([row.coords.to_dataset().reset_coords() for row in rows], join="outer", compat="no_conflicts")
     bare = [row.reset_coords(drop=True) for row in rows]
     table = xr.concat(bare, dim="checkpoint", join="outer", data_vars="all", coords="minimal", compat="override")

@@ -1,13 +1,19 @@
-"""Mechanisms: one job per run that trains compares the filters of all its kept epochs; one table of all runs."""
+"""Filters: one job per run that trains compares those of all its kept epochs; one table of all runs."""
+
+FILTER_FILES = run_files(
+    "filter_spectra",
+    has_filters,
+    [run for run in runs_with(config, "filter_spectra") if is_training(config["recipes"][run["recipe"]])],
+)
 
 
 localrules:
-    summarise_mechanisms,
+    summarise_filter_spectra,
 
 
 rule measure_filter_spectra:
     input:
-        checkpoints=lambda wildcards: [f"{RUN}/checkpoints/epoch{epoch:04d}.pt" for epoch in EPOCHS[wildcards.recipe]],
+        checkpoints=of_each_epoch(f"{RUN}/checkpoints/epoch{{epoch}}.pt"),
     output:
         filter_spectra=f"{RUN}/filter_spectra.nc",
     log:
@@ -23,17 +29,17 @@ rule measure_filter_spectra:
         "../workflow_scripts/measure_filter_spectra.py"
 
 
-rule summarise_mechanisms:
+rule summarise_filter_spectra:
     input:
         filter_spectra=FILTER_FILES,
     output:
-        mechanisms="results/mechanisms.nc",
+        summary="results/filter_spectra.nc",
     log:
-        "results/logs/mechanisms.log",
+        "results/logs/filter_spectra.log",
     benchmark:
-        "results/benchmarks/mechanisms.tsv"
+        "results/benchmarks/filter_spectra.tsv"
     params:
-        code=code("summarise_mechanisms"),
+        code=code("summarise_filter_spectra"),
         architectures=ARCHITECTURES,
     script:
-        "../workflow_scripts/summarise_mechanisms.py"
+        "../workflow_scripts/summarise_filter_spectra.py"
