@@ -29,7 +29,7 @@ from workflow_scripts.support.plotting import (
 QUANTITIES = {
     "extent": "extent [pixels]",
     "centroid": r"mean $|k|$ / Nyquist",
-    "low_fraction": r"share at $|k|$ < Nyquist/4",
+    "low_fraction": "low-frequency share",
 }
 SEEN: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
 

@@ -63,7 +63,16 @@ def check_rectifiers(network: ObservedNetwork) -> None:
 
 @torch.no_grad()
 def rectified_maps(network: ObservedNetwork, image: Tensor) -> list[int]:
-    """Numbers of the operations that are ReLUs of maps: what convolutions and residual sums give. `image`: (1, ch, n, n)."""
+    """Numbers of the operations that are ReLUs of maps, which follow convolutions and residual sums.
+
+    Args:
+        network: the observed network.
+        image: (1, ch, n, n).
+
+    Raises:
+        ValueError: the network has other activation functions than ReLU and ReLU6.
+    """
+    check_rectifiers(network)
     found: list[int] = []
 
     def observe(index: int, activation: Tensor) -> None:
