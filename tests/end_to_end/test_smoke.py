@@ -38,8 +38,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 1 + 4
-    )  # data, calibration, training, stability, predictor, filters, fields; summaries, claims
+        len(files) == 3 + 4 + 2 + 8 + 3 + 5 + 1 + 8
+    )  # data, calibration, training, stability, predictor, five analyses of a run; fields; tables, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
@@ -126,7 +126,9 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
     }
     of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
     of_fields = {"field_norms", "field_patches", "field_parts"}
-    assert of_stability | of_predictor | of_fields | {"training_curves", "noisy_samples", "filter_spectra"} <= names
+    of_mechanisms = {"filter_spectra", "activation_spectra", "activation_depth"}
+    others = {"training_curves", "noisy_samples", "deconvolution"}
+    assert of_stability | of_predictor | of_fields | of_mechanisms | others <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import sweep
+from benchmarks import receptive_fields, sweep
 
 
 def test_table_of_the_sweep_has_a_ratio_for_every_network_observer_and_perturbation() -> None:
@@ -23,3 +23,18 @@ def test_ratio_is_the_median_after_a_first_run(monkeypatch: pytest.MonkeyPatch) 
         clock[0] += next(durations)
 
     assert sweep.ratio(work, work, repeats=3) == 3.0
+
+
+def test_table_of_receptive_fields_shows_equal_profiles_and_how_much_faster_they_are() -> None:
+    head, rule, *rows = receptive_fields.table(repeats=1, width=0.0625)
+    assert head.count("|") == rule.count("|") == 4
+    assert len(rows) == 2
+    for row in rows:
+        ratio, difference = map(float, row.split("|")[2:-1])
+        assert ratio > 0.1
+        assert difference < 1e-6
+
+
+def test_profiles_of_other_operations_are_not_compared() -> None:
+    with pytest.raises(ValueError, match="cannot be compared"):
+        receptive_fields.largest_difference({0: torch.zeros(1)}, {1: torch.zeros(1)})

@@ -33,12 +33,20 @@ SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_A
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
 SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
-OF_MAPS = FILTERS | ACTIVATIONS | COUPLING
+SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
+DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
+OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE
 TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
 OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"} | FIGURES_OF_ACTIVATIONS
+OTHER_FIGURES = {
+    "draw_training_curves",
+    "draw_filter_spectra",
+    "draw_deconvolution",
+    "draw_deconvolution_pictures",
+} | FIGURES_OF_ACTIVATIONS
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
 FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
@@ -120,6 +128,10 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "fields.draws": (41, FIELDS),
     "fields.patch_sizes": ([2, 4, 8], FIELDS),
     "fields.seed": (1, FIELDS),
+    "deconvolution.images": (60, DECONVOLVE),
+    "deconvolution.channels": (3, DECONVOLVE),
+    "deconvolution.patches": (3, DECONVOLVE),
+    "deconvolution.seed": (1, DECONVOLVE),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
@@ -142,9 +154,9 @@ MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
     "diffeo/activation_claims.py": DECIDE,
-    "diffeo/activation_spectra.py": ACTIVATIONS,
+    "diffeo/activation_spectra.py": ACTIVATIONS | DECONVOLVE,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
@@ -153,10 +165,13 @@ MODULES: dict[str, set[str]] = {
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
+    "diffeo/contribution_profiles.py": NOTHING,  # no rule yet
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
     "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
+    "diffeo/deconvolution.py": DECONVOLVE,
+    "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
     "diffeo/field_norms.py": FIELDS,
@@ -168,8 +183,9 @@ MODULES: dict[str, set[str]] = {
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING,
+    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE,
     "diffeo/patch_norms.py": FIELDS,
+    "diffeo/patches.py": DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
@@ -180,7 +196,9 @@ MODULES: dict[str, set[str]] = {
     | FIGURES_OF_SUMMARY
     | FIGURES_OF_PREDICTOR
     | {"draw_filter_spectra"}
-    | FIGURES_OF_ACTIVATIONS,
+    | FIGURES_OF_ACTIVATIONS
+    | {"draw_filter_spectra", "draw_deconvolution"},
+    "diffeo/receptive_fields.py": DECONVOLVE,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
@@ -213,7 +231,8 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_FILTERS
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_SHUFFLE
-    | SUMMARISE_COUPLING,
+    | SUMMARISE_COUPLING
+    | SUMMARISE_DECONVOLUTION,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
@@ -222,6 +241,8 @@ MODULES: dict[str, set[str]] = {
     "draw_activation_spectra.py": {"draw_activation_spectra"},
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
+    "draw_deconvolution.py": {"draw_deconvolution"},
+    "draw_deconvolution_pictures.py": {"draw_deconvolution_pictures"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
     "draw_field_norms.py": {"draw_field_norms"},
@@ -246,6 +267,7 @@ MODULES: dict[str, set[str]] = {
     "measure_activation_spectra.py": ACTIVATIONS,
     "measure_channel_coupling.py": COUPLING,
     "measure_channel_shuffle.py": SHUFFLE,
+    "measure_deconvolution.py": DECONVOLVE,
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
@@ -253,6 +275,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_activation_spectra.py": SUMMARISE_ACTIVATIONS,
     "summarise_channel_coupling.py": SUMMARISE_COUPLING,
     "summarise_channel_shuffle.py": SUMMARISE_SHUFFLE,
+    "summarise_deconvolution.py": SUMMARISE_DECONVOLUTION,
     "summarise_filter_spectra.py": SUMMARISE_FILTERS,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
     "train_network.py": TRAIN,

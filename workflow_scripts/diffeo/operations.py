@@ -1,7 +1,7 @@
 """A network as a list of operations, each of which can be observed while the network runs."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,11 @@ class ObservedNetwork:
         logits = self._run_traced(images, observe) if self._index else self._run_untraced(images, observe)
         observe(len(self.operations) - 1, torch.softmax(logits, dim=1))
         return logits
+
+    @property
+    def nodes(self) -> Mapping[fx.Node, int]:
+        """Nodes of the traced graph `module` that are observed, and the index of each's operation; none if it is not traced."""
+        return self._index
 
     @torch.no_grad()
     def largest_activation(self, image: Tensor) -> int:

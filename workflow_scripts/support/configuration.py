@@ -146,6 +146,10 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
         raise ConfigurationError(f"predictor.largest_radius: {predictor['largest_radius']!r} is not allowed; {allowed}")
+    deconvolution = configuration["deconvolution"]
+    if deconvolution and deconvolution["patches"] > deconvolution["images"]:
+        allowed = f"it must be at most deconvolution.images ({deconvolution['images']})"
+        raise ConfigurationError(f"deconvolution.patches: {deconvolution['patches']} is not allowed; {allowed}")
 
 
 def check_fields(fields: Mapping[str, Any]) -> None:

@@ -34,6 +34,14 @@ FILES = {
         "runs/*/*/*/*/*/activation_spectra.nc",
         "Power spectra of what every operation of a run's network makes of the test images, at every kept epoch.",
     ),
+    f"{RUN}/deconvolution.nc": (
+        "runs/*/*/*/*/*/deconvolution.nc",
+        "Patches of images that drive neurons most, and their projections back to pixels by the deconvnet. `feature` numbers the "
+        "chosen channels of a layer, `patch` their patches from the strongest on. What a neuron sees of an image, or of its "
+        "reconstruction, is `.isel(row=slice(*box[0]), column=slice(*box[1]))`, `box` its `box_start` and `box_stop`; "
+        "`image_index` is the place of its `image` along `picture`. `layer` numbers the ReLUs of maps, `operation_index` is "
+        "their number in the stability files.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
         "predictor.nc",
@@ -43,6 +51,10 @@ FILES = {
     "activation_spectra.nc": (
         "activation_spectra.nc",
         "Power spectra of the activations of all checkpoints, averaged over images, and their mean |k|, with standard errors.",
+    ),
+    "deconvolution.nc": (
+        "deconvolution.nc",
+        "How large and how smooth reconstructions are, for all checkpoints, averaged over channels, with standard errors.",
     ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
@@ -110,6 +122,17 @@ import xarray as xr
 # learning curves of all runs
 training = xr.open_mfdataset("results/runs/*/*/*/*/*/training.nc", combine="by_coords", join="outer", data_vars="minimal")
 print(training.error.sel(split="test").min("epoch").to_series().dropna())
+```
+
+```python
+import xarray as xr
+
+# the strongest patch of a channel, and what of it drives the neuron, as the neuron's box holds them
+cube = xr.open_mfdataset("results/runs/*/*/*/*/*/deconvolution.nc", combine="by_coords", join="outer", data_vars="minimal")
+patch = cube.isel(dataset=0, network=0, recipe=0, train_size=0, seed=0, epoch=-1, layer=2, feature=0, patch=0).load()
+rows, columns = (slice(*map(int, edges)) for edges in zip(patch.box_start, patch.box_stop))
+print(patch.image.isel(picture=int(patch.image_index)).isel(row=rows, column=columns).values)
+print(patch.reconstruction.isel(row=rows, column=columns).values)
 ```
 
 ```python
