@@ -40,7 +40,6 @@ TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"} | FIGURES_OF_ACTIVATIONS
 OTHER_FIGURES = {
     "draw_training_curves",
     "draw_filter_spectra",
