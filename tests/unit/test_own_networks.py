@@ -11,7 +11,7 @@ from workflow_scripts.diffeo.own_networks import own_network
 from workflow_scripts.support import code_digest
 from workflow_scripts.support.code_digest import module_digest
 
-SOURCE = '''
+SOURCE = """
 from torch import nn
 
 class Small(nn.Sequential):
@@ -20,7 +20,7 @@ class Small(nn.Sequential):
 
 def no_network():
     return 3
-'''
+"""
 
 
 @pytest.fixture
