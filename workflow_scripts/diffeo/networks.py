@@ -40,8 +40,8 @@ def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, i
     Args:
         specification: `architecture` (a key of `ARCHITECTURES`), for most `width` (factor on the number of channels of every
             layer, default 1), for `fully_connected` `depth`, for `simple_cnn` `depth` and `filter_size`, for `torchvision`
-            `model`, for `own` `factory` and `options` (`own_networks.own_network`), for VGGs and ResNets `antialiased` (pooling and
-            strides that blur, default false), for `local_model` those of `local_models.local_model`.
+            `model`, for `own` `factory` and `options` (`own_networks.own_network`), for VGGs and ResNets `antialiased` (poolings
+            and strides that blur, default false), for `local_model` those of `local_models.local_model`.
         input_shape: channels, height and width of an image.
         classes: number of logits.
         seed: the run's seed; the weights use its stream "initialisation", the global random state is left alone.
