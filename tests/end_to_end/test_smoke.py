@@ -13,6 +13,7 @@ import yaml
 from tests.conftest import BIN, ROOT, run_snakemake
 from workflow_scripts.support.configuration import load_schema
 from workflow_scripts.support.document_configuration import SCHEMA, configuration_page
+from workflow_scripts.support.document_networks import networks_page
 from workflow_scripts.support.document_results import results_page
 
 ATTRIBUTES = {"title", "source", "history", "references", "git_commit", "package_versions", "configuration", "complete"}
@@ -55,6 +56,10 @@ def test_no_half_written_file_is_left(smoke_run: Path) -> None:
 
 def test_page_of_results_is_true(smoke_run: Path) -> None:
     assert (ROOT / "docs/results.md").read_text() == results_page(smoke_run / "results")
+
+
+def test_page_of_networks_is_true() -> None:
+    assert (ROOT / "docs/networks.md").read_text() == networks_page()
 
 
 def test_page_of_configuration_is_true() -> None:

@@ -139,9 +139,11 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
     "networks.channels",
+    "networks.factory",
     "networks.filter_size",
     "networks.locally_connected",
     "networks.model",
+    "networks.options",
     "networks.pool_size",
     "networks.pooling",
     "networks.trained",
@@ -187,6 +189,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/patches.py": DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
+    "diffeo/own_networks.py": INITIALISE | IMPORT,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
@@ -211,6 +214,7 @@ MODULES: dict[str, set[str]] = {
     "support/code_digest.py": NOTHING,
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
+    "support/document_networks.py": NOTHING,
     "support/document_results.py": NOTHING,
     "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
     "support/image_folder.py": EVERYTHING,

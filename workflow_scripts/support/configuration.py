@@ -81,6 +81,8 @@ def explain(error: ValidationError) -> str:
         case "const":
             return f"{key}: {value!r} is not allowed; it may be {str(allowed).lower()} or a block of keys"
         case "pattern":
+            if key.endswith(".factory"):
+                return f"{key}: {value!r} is not allowed; write package.module:callable"
             return f"{key}: the name {value!r} is not allowed; use letters, digits, '-' and '_', a letter or digit first"
         case "uniqueItems":
             return f"{key}: {value!r} names something twice; every entry must be different"
