@@ -255,6 +255,10 @@ BAD: list[tuple[Change, str]] = [
     ),
     (put("deformations.displacements", "[2, 1]"), "deformations.displacements: [2, 1] must be increasing"),
     (
+        put("deconvolution", "{images: 5, patches: 6}"),
+        "deconvolution.patches: 6 is not allowed; it must be at most deconvolution.images (5)",
+    ),
+    (
         put("predictor.largest_radius", "0.3"),
         "predictor.largest_radius: 0.3 is not allowed; it must be greater than predictor.smallest_radius (0.3)",
     ),

@@ -3,12 +3,14 @@ import pytest
 import xarray as xr
 
 from tests.synthetic import PLANTED, make_summary
+from tests.synthetic_activations import make_activation_table
 from tests.synthetic_fields import make_fields
 from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_neurons import make_table
 from tests.synthetic_predictor_summary import make_predictor_summary
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
+from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, analysis_of
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
@@ -38,6 +40,7 @@ def make_sources():
         "predictor": predictor,
         "filter_spectra": make_filter_spectra(),
         "fields": make_fields(),
+        "activation_spectra": make_activation_table(),
         "local_transforms": make_table(),
     }
 
@@ -128,6 +131,7 @@ def test_rows_of_fields_are_called_by_what_they_are(decided):
         ("predictor", PREDICTOR_CLAIMS),
         ("filter_spectra", FILTER_CLAIMS),
         ("fields", FIELD_CLAIMS),
+        ("activation_spectra", ACTIVATION_CLAIMS),
         ("local_transforms", NEURON_CLAIMS),
     ],
 )

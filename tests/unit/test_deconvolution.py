@@ -7,10 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow_scripts.diffeo.blur_pool import BlurPool
-from workflow_scripts.diffeo.deconvolution import deconvolve, picture_numbers
+from workflow_scripts.diffeo.deconvolution import (
+    deconvolve,
+    drawn_channels,
+    patches_per_batch,
+    picture_numbers,
+    rectified_maps,
+    seen_pixels,
+)
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.patches import Patches
+from workflow_scripts.diffeo.receptive_fields import Box
 
 ALL = slice(None)
 
@@ -181,6 +189,8 @@ def test_other_activation_functions_are_refused() -> None:
     with pytest.raises(ValueError, match="layer 1 is a SiLU; a deconvnet is defined for ReLU and ReLU6 only"):
         network = observed(nn.Conv2d(1, 2, 3), nn.SiLU())
         deconvolve(network, noise(1, 1, 5, 5), 2, *every_neuron(network, noise(1, 1, 5, 5), 2), batch_size=3)
+    with pytest.raises(ValueError, match="SiLU"):
+        rectified_maps(network, noise(1, 1, 5, 5))
 
 
 def test_many_patches_of_many_images_at_once_are_those_of_each_alone() -> None:
@@ -218,6 +228,40 @@ def test_the_network_is_left_as_it_was() -> None:
     inputs = torch.tensor([-1.0, 1.0], requires_grad=True)
     (gradient,) = torch.autograd.grad(F.relu(inputs).sum(), inputs)
     assert gradient.tolist() == [0, 1]
+
+
+# What is looked at
+
+
+def test_layers_are_the_relus_of_maps() -> None:
+    network = ObservedNetwork(build_network({"architecture": "lenet"}, input_shape=(1, 28, 28), classes=4, seed=0).eval())
+    layers = rectified_maps(network, torch.zeros(1, 1, 28, 28))
+    assert [network.operations[layer].name for layer in layers] == ["relu1", "relu2"]
+
+
+def test_channels_are_drawn_of_the_active_ones_in_an_order_of_their_own() -> None:
+    strongest = torch.ones(100)
+    every = drawn_channels(strongest, 100, seed=1, operation=3)
+    assert sorted(every.tolist()) == list(range(100))
+    strongest[every[[0, 2, 3]]] = 0
+    assert drawn_channels(strongest, 5, seed=1, operation=3).tolist() == every[[1, 4, 5, 6, 7]].tolist()
+    assert len(drawn_channels(strongest, 100, seed=1, operation=3)) == 97
+    assert not torch.equal(every, drawn_channels(torch.ones(100), 100, seed=2, operation=3))
+    assert not torch.equal(every, drawn_channels(torch.ones(100), 100, seed=1, operation=4))
+
+
+def test_seen_pixels_are_those_of_the_box() -> None:
+    box = Box(size=(5, 3), jump=(2, 4), offset=(-3, -1))
+    positions = torch.cartesian_prod(torch.arange(6), torch.arange(3))
+    start, stop = seen_pixels(box, positions, (10, 9))
+    for position, first, last in zip(positions.tolist(), start.tolist(), stop.tolist(), strict=True):
+        assert box.clipped((position[0], position[1]), (10, 9)) == tuple(map(slice, first, last))
+
+
+def test_the_memory_budget_sets_the_batch() -> None:
+    network = observed(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU())
+    image = noise(1, 1, 256, 256)  # a patch is three times (1 + 2 + 2 + 2) maps of 256 × 256 float64: 10.5 MiB
+    assert [patches_per_batch(network, image, megabytes) for megabytes in (1, 22, 10_000)] == [1, 2, 64]
 
 
 # Numbers about pictures

@@ -28,19 +28,31 @@ SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
 SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
 FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
-SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE
+FIGURES_OF_ACTIVATIONS = {"draw_activation_spectra", "draw_activation_depth"}
+SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_ACTIVATIONS
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
 SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
+SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
+DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
 FIGURES_OF_LOCAL = {"draw_neuron_stability", "draw_neuron_firing", "draw_transform_displacement"}
 SUMMARISE_LOCAL = {"summarise_local_transforms"} | DECIDE | FIGURES_OF_LOCAL
 LOCAL = {"measure_local_transforms"} | SUMMARISE_LOCAL
-OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | LOCAL
+OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE | LOCAL
 TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"} | FIGURES_OF_LOCAL
+OTHER_FIGURES = (
+    {
+        "draw_training_curves",
+        "draw_filter_spectra",
+        "draw_deconvolution",
+        "draw_deconvolution_pictures",
+    }
+    | FIGURES_OF_ACTIVATIONS
+    | FIGURES_OF_LOCAL
+)
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
 FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
@@ -131,6 +143,10 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "fields.draws": (41, FIELDS),
     "fields.patch_sizes": ([2, 4, 8], FIELDS),
     "fields.seed": (1, FIELDS),
+    "deconvolution.images": (60, DECONVOLVE),
+    "deconvolution.channels": (3, DECONVOLVE),
+    "deconvolution.patches": (3, DECONVOLVE),
+    "deconvolution.seed": (1, DECONVOLVE),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
@@ -139,9 +155,11 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
     "networks.channels",
+    "networks.factory",
     "networks.filter_size",
     "networks.locally_connected",
     "networks.model",
+    "networks.options",
     "networks.pool_size",
     "networks.pooling",
     "networks.trained",
@@ -152,10 +170,11 @@ NOT_IN_THE_SMOKE_EXPERIMENT = {
 MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
-    "diffeo/activation_spectra.py": ACTIVATIONS,
+    "diffeo/activation_claims.py": DECIDE,
+    "diffeo/activation_spectra.py": ACTIVATIONS | DECONVOLVE,
     "diffeo/affine.py": LOCAL,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | LOCAL,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE | LOCAL,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
@@ -167,9 +186,10 @@ MODULES: dict[str, set[str]] = {
     "diffeo/contribution_profiles.py": LOCAL,
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
-    "diffeo/deconvolution.py": NOTHING,  # no rule yet
     "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS | LOCAL,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
+    "diffeo/deconvolution.py": DECONVOLVE,
+    "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
     "diffeo/field_norms.py": FIELDS,
@@ -184,17 +204,24 @@ MODULES: dict[str, set[str]] = {
     "diffeo/neuron_stability.py": LOCAL,
     "diffeo/noise.py": CALIBRATE | PREDICT | LOCAL,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | LOCAL,
-    "diffeo/patches.py": LOCAL,
+    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE | LOCAL,
     "diffeo/patch_norms.py": FIELDS,
+    "diffeo/patches.py": DECONVOLVE | LOCAL,
     "diffeo/perturbations.py": SWEEP | PREDICT | LOCAL,
     "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
+    "diffeo/own_networks.py": INITIALISE | IMPORT,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/receptive_fields.py": LOCAL,
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"} | FIGURES_OF_LOCAL,
+    "diffeo/run_averages.py": DECIDE
+    | FIGURES_OF_SUMMARY
+    | FIGURES_OF_PREDICTOR
+    | {"draw_filter_spectra"}
+    | FIGURES_OF_ACTIVATIONS
+    | {"draw_filter_spectra", "draw_deconvolution"}
+    | FIGURES_OF_LOCAL,
+    "diffeo/receptive_fields.py": DECONVOLVE | LOCAL,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT | LOCAL,
@@ -215,12 +242,14 @@ MODULES: dict[str, set[str]] = {
     "support/code_digest.py": NOTHING,
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
+    "support/document_networks.py": NOTHING,
     "support/document_results.py": NOTHING,
     "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
-    "support/jobs.py": SHARED,
-    "support/netcdf.py": SHARED,
+    "support/jobs.py": SHARED | EVERYTHING,
+    "support/netcdf.py": SHARED | EVERYTHING,
+    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
     "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | FIGURES_OF_FIELDS | OTHER_FIGURES,
@@ -234,14 +263,19 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_SHUFFLE
     | SUMMARISE_COUPLING
-    | SUMMARISE_LOCAL,
+    | SUMMARISE_LOCAL
+    | SUMMARISE_DECONVOLUTION,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/transform_panels.py": {"draw_neuron_stability", "draw_neuron_firing"},
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
+    "draw_activation_depth.py": {"draw_activation_depth"},
+    "draw_activation_spectra.py": {"draw_activation_spectra"},
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
+    "draw_deconvolution.py": {"draw_deconvolution"},
+    "draw_deconvolution_pictures.py": {"draw_deconvolution_pictures"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
     "draw_field_norms.py": {"draw_field_norms"},
@@ -270,6 +304,7 @@ MODULES: dict[str, set[str]] = {
     "measure_activation_spectra.py": ACTIVATIONS,
     "measure_channel_coupling.py": COUPLING,
     "measure_channel_shuffle.py": SHUFFLE,
+    "measure_deconvolution.py": DECONVOLVE,
     "measure_local_transforms.py": LOCAL,
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
@@ -278,6 +313,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_activation_spectra.py": SUMMARISE_ACTIVATIONS,
     "summarise_channel_coupling.py": SUMMARISE_COUPLING,
     "summarise_channel_shuffle.py": SUMMARISE_SHUFFLE,
+    "summarise_deconvolution.py": SUMMARISE_DECONVOLUTION,
     "summarise_filter_spectra.py": SUMMARISE_FILTERS,
     "summarise_local_transforms.py": SUMMARISE_LOCAL,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,

@@ -26,6 +26,8 @@ from workflow_scripts.diffeo.randomness import uniform
 from workflow_scripts.diffeo.receptive_fields import Box
 
 RECTIFIERS = (F.relu, torch.relu, Tensor.relu, F.hardtanh)  # hardtanh is what ReLU6 calls
+LARGEST_BATCH = 64  # larger ones leave the caches of a CPU
+COPIES = 3  # of every operation's output that are in memory at once: on the way up, where its maxima were, on the way down
 CHANNEL_AVERAGED, KEPT = NORMALISATIONS.index("channel_averaged"), MAP_MEANS.index("kept")
 
 
@@ -61,7 +63,16 @@ def check_rectifiers(network: ObservedNetwork) -> None:
 
 @torch.no_grad()
 def rectified_maps(network: ObservedNetwork, image: Tensor) -> list[int]:
-    """Numbers of the operations that are ReLUs of maps: what convolutions and residual sums give. `image`: (1, ch, n, n)."""
+    """Numbers of the operations that are ReLUs of maps, which follow convolutions and residual sums.
+
+    Args:
+        network: the observed network.
+        image: (1, ch, n, n).
+
+    Raises:
+        ValueError: the network has other activation functions than ReLU and ReLU6.
+    """
+    check_rectifiers(network)
     found: list[int] = []
 
     def observe(index: int, activation: Tensor) -> None:
@@ -70,6 +81,15 @@ def rectified_maps(network: ObservedNetwork, image: Tensor) -> list[int]:
 
     network(image, observe)
     return found
+
+
+@torch.no_grad()
+def patches_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int) -> int:
+    """How many patches, at most `LARGEST_BATCH`, fit in `memory_mb` MiB up and down the network; `image`: (1, ch, n, n)."""
+    sizes: list[int] = []
+    network(image, lambda _, activation: sizes.append(activation.numel()))
+    bytes_per_patch = COPIES * sum(sizes) * image.element_size()
+    return min(LARGEST_BATCH, max(1, memory_mb * 2**20 // bytes_per_patch))
 
 
 def drawn_channels(strongest: Tensor, count: int, seed: int, operation: int) -> Tensor:

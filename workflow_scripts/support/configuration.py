@@ -81,6 +81,8 @@ def explain(error: ValidationError) -> str:
         case "const":
             return f"{key}: {value!r} is not allowed; it may be {str(allowed).lower()} or a block of keys"
         case "pattern":
+            if key.endswith(".factory"):
+                return f"{key}: {value!r} is not allowed; write package.module:callable"
             return f"{key}: the name {value!r} is not allowed; use letters, digits, '-' and '_', a letter or digit first"
         case "uniqueItems":
             return f"{key}: {value!r} names something twice; every entry must be different"
@@ -146,6 +148,10 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
         raise ConfigurationError(f"predictor.largest_radius: {predictor['largest_radius']!r} is not allowed; {allowed}")
+    deconvolution = configuration["deconvolution"]
+    if deconvolution and deconvolution["patches"] > deconvolution["images"]:
+        allowed = f"it must be at most deconvolution.images ({deconvolution['images']})"
+        raise ConfigurationError(f"deconvolution.patches: {deconvolution['patches']} is not allowed; {allowed}")
     local = configuration["local_transforms"]
     if local and local["top"] > local["selection_images"]:
         allowed = f"it must be at most local_transforms.selection_images ({local['selection_images']})"
