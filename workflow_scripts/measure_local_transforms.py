@@ -170,10 +170,8 @@ def geometry(observed: ObservedNetwork, images: Tensor, settings: dict[str, Any]
     for site in sites_of(observed, images[:1]):
         _, position = random_of(site, len(images), settings)
         region = site.region(position)
-        weights = {
-            "profile": averaging.profiles(site.operations[0], position),
-            "uniform": uniform_weights(region, site.image_size),
-        }
+        uniform = uniform_weights(region, site.image_size)
+        weights = {"profile": profiles_of(site, averaging, position, uniform), "uniform": uniform}
         moments = [spread(weights[name], region) for name in WEIGHTINGS]
         displacements = [mean_displacements(part, region, strengths_of(settings)) for part in moments]
         found = {
@@ -184,6 +182,12 @@ def geometry(observed: ObservedNetwork, images: Tensor, settings: dict[str, Any]
         }
         layers |= {operation: as_dataset(found) for operation in site.operations}
     return by_layer(layers)
+
+
+def profiles_of(site: Site, averaging: AveragingNetwork, position: Tensor, like: Tensor) -> Tensor:
+    """Contribution profiles at positions; NaN where a site has none, behind a function that is not known."""
+    known = [operation for operation in site.operations if operation in averaging.maps]
+    return averaging.profiles(known[0], position) if known else torch.full_like(like, torch.nan)
 
 
 def by_layer(layers: dict[int, xr.Dataset]) -> xr.Dataset:

@@ -132,8 +132,11 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
     of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
     of_fields = {"field_norms", "field_patches", "field_parts"}
     of_mechanisms = {"filter_spectra", "activation_spectra", "activation_depth"}
-    others = {"training_curves", "noisy_samples", "deconvolution"}
-    assert of_stability | of_predictor | of_fields | of_mechanisms | others <= names
+    of_alpha = {
+        f"neuron_stability_{quantity}_{norm}" for quantity in ("normalised", "raw") for norm in ("displacement", "frobenius")
+    }
+    others = {"training_curves", "noisy_samples", "deconvolution", "neuron_firing", "transform_displacement"}
+    assert of_stability | of_predictor | of_fields | of_mechanisms | of_alpha | others <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

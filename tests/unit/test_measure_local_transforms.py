@@ -15,6 +15,7 @@ from torch import nn
 from tests.conftest import ROOT
 from workflow_scripts import measure_local_transforms, summarise_local_transforms
 from workflow_scripts.diffeo.networks import build_network
+from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.patches import random_patches
 from workflow_scripts.prepare_dataset import main as prepare_dataset
 from workflow_scripts.support.checkpoints import checkpoint_content, save_checkpoint
@@ -156,6 +157,14 @@ def test_files_of_all_runs_combine_by_coordinates(files: dict[str, Path]) -> Non
             alone = read_dataset(path)
             found = cube.sel(network=[network], layer=alone.layer, channel=alone.channel)
             np.testing.assert_array_equal(found.alpha.values, alone.alpha.values)
+
+
+def test_layers_behind_what_has_no_profile_have_missing_numbers() -> None:
+    network = build_network({"architecture": "efficientnet_b0", "width": 0.1}, input_shape=(1, 32, 32), classes=2, seed=0)
+    about = measure_local_transforms.geometry(ObservedNetwork(network.eval()), torch.zeros(5, 1, 32, 32), SETTINGS)
+    linear = about.translation_share.isel(transform=0)
+    assert 0 < linear.isnull().any("patch").sum() < about.sizes["layer"]
+    assert about.mean_displacement.isel(weighting=1).notnull().all()
 
 
 @pytest.mark.parametrize(
