@@ -86,4 +86,9 @@ def weights_files(network):
 
 def network_settings(wildcards):
     """The configuration block of the network, without `weights`, which only the import reads."""
-    return {key: value for key, value in config["networks"][wildcards.network].items() if key != "weights"}
+    return network_block(wildcards.network)
+
+
+def network_block(network):
+    """The configuration block of a network, without `weights`."""
+    return {key: value for key, value in config["networks"][network].items() if key != "weights"}

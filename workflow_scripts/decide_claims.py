@@ -9,8 +9,10 @@ from typing import Any
 
 from xarray import Dataset
 
+from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
+from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
@@ -20,7 +22,14 @@ from workflow_scripts.support.atomic import atomic_path
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
-CLAIMS = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS, *OPERATION_CLAIMS, *FILTER_CLAIMS)
+CLAIMS = (
+    *STABILITY_CLAIMS,
+    *PREDICTOR_CLAIMS,
+    *OPERATION_CLAIMS,
+    *ANTIALIASING_CLAIMS,
+    *FILTER_CLAIMS,
+    *LOCAL_MODEL_CLAIMS,
+)
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em;text-align:left;border-bottom:1px solid #ccc}"
 )
