@@ -68,6 +68,11 @@ def run_files(analysis, fits, runs=None):
     return files if config[analysis] else []
 
 
+def usual(runs):
+    """Runs without those of the simple local models, which have a figure of their own."""
+    return [run for run in runs if config["networks"][run["network"]]["architecture"] != "local_model"]
+
+
 def of_each_epoch(path):
     """An input function: the files of all kept epochs of a run, `path` with the wildcard `epoch`."""
     return lambda wildcards: [path.format(**{**wildcards, "epoch": f"{epoch:04d}"}) for epoch in EPOCHS[wildcards.recipe]]
