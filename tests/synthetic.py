@@ -46,8 +46,8 @@ def make_summary(
     """A summary in which R of the logits is the planted one at every strength, times 1.3^(data set) 10^(scatter (−1)^seed).
 
     R goes from 1 at the input to its value at the logits as a straight line in log10 against relative depth. A network planted
-    with `None` in place of a number was not trained. Every fourth network of a longer list is deeper. `networks` are blocks of the
-    configuration, for those of `planted` whose architecture or numbers play a part.
+    with `None` in place of a number was not trained. Every fourth network of a longer list is deeper. `networks` are blocks of
+    the configuration, for those of `planted` whose architecture or numbers play a part.
     """
     blocks = {name: {"architecture": kind} for name, kind in ARCHITECTURES.items()} | dict(networks or {})
     planted = PLANTED if planted is None else planted

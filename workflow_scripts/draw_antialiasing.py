@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from workflow_scripts.diffeo.antialiasing_claims import control_pairs
-from workflow_scripts.diffeo.run_averages import at_strength
+from workflow_scripts.diffeo.configured_pairs import BLUR, alike, by_blur
+from workflow_scripts.diffeo.run_averages import at_strength, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.operation_panels import FIRST, SECOND, Column, operation_figure
@@ -22,7 +21,7 @@ def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
 
 def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
     """Rows D, G, R and a column for each data set and network with a partner."""
-    blurred, plain = control_pairs(at_strength(summary, **settings))
+    blurred, plain = alike(*by_blur(trained(at_strength(summary, **settings))), BLUR)
     names = list(zip(plain.dataset.values.tolist(), plain.network.values.tolist(), strict=True))
     if not names:
         return note_figure("No network was trained both with and without anti-aliasing.")

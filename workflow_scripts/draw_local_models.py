@@ -126,7 +126,7 @@ def legend_entries(models: xr.Dataset) -> list[Line2D]:
     entries = []
     for connected, pooling in sorted(kinds, key=lambda kind: (kind[0], POOLINGS.index(kind[1]))):
         name, colour = CONNECTIONS[connected]
-        style = {"color": colour, "marker": marker(connected, pooling), "linestyle": "none"}
+        style: dict[str, Any] = {"color": colour, "marker": marker(connected, pooling), "linestyle": "none"}
         entries.append(Line2D([], [], label=f"{name}, {pooling} pooling" if several else name, **style))
     return entries + [Line2D([], [], label=state.name, color=GREY, **state.style) for state in STATES]
 

@@ -43,7 +43,7 @@ def main(
 
 
 def summary_row(histories: Histories, measured: xr.Dataset, labels: Mapping[str, Any]) -> xr.Dataset:
-    """D, G, R of one checkpoint and how R changes with depth, what its strengths and layers are, and how well it does its task."""
+    """D, G, R of one checkpoint, how R changes with depth, what its strengths and layers are, how well it does its task."""
     row = relative_stability(measured).drop_vars(LAYER_COORDINATES).assign(depth_changes(measured).data_vars)
     row["r"] = of_kind(measured, measured.r.variable, "diffeo")
     for name in ("displacement", "temperature"):

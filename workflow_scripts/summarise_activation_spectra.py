@@ -12,9 +12,7 @@ def main(activation_spectra: list[Path], summary: Path, architectures: dict[str,
     """Write the averages of every checkpoint; `architectures` maps names of networks."""
     table = run_table(activation_spectra, activation_statistics, architectures)
     table = table.assign({name: table[name].fillna("") for name in ("layer_name", "operation")})
-    write_dataset(
-        table, summary, title="Activations of all checkpoints", configuration={"networks": architectures}
-    )
+    write_dataset(table, summary, title="Activations of all checkpoints", configuration={"networks": architectures})
 
 
 if "snakemake" in globals():

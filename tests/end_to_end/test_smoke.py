@@ -38,7 +38,7 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 4
+        len(files) == 3 + 4 + 2 + 10 + 3 + 1 + 4
     )  # data, calibration, training, stability, predictor, filters; summaries, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
@@ -124,7 +124,7 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "boundary",
         "image_size",
     }
-    of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
+    of_stability = {"stability_bars", "stability_curves", "depth", "operations", "local_models", "antialiasing"}
     assert of_stability | of_predictor | {"training_curves", "noisy_samples", "filter_spectra"} <= names
 
 

@@ -7,14 +7,16 @@ from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_predictor_summary import make_predictor_summary
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
+from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, analysis_of
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
+from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
-OF_SUMMARY = (*STABILITY_CLAIMS, *OPERATION_CLAIMS)
+OF_SUMMARY = (*STABILITY_CLAIMS, *OPERATION_CLAIMS, *ANTIALIASING_CLAIMS, *LOCAL_MODEL_CLAIMS)
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 
 
@@ -106,7 +108,7 @@ def test_measurement_of_the_predictor_is_in_the_table(decided):
 
 @pytest.mark.parametrize(
     ("source", "of_source"),
-    [("summary", (*STABILITY_CLAIMS, *OPERATION_CLAIMS)), ("predictor", PREDICTOR_CLAIMS), ("filter_spectra", FILTER_CLAIMS)],
+    [("summary", OF_SUMMARY), ("predictor", PREDICTOR_CLAIMS), ("filter_spectra", FILTER_CLAIMS)],
 )
 def test_all_other_sources_may_be_switched_off(source, of_source, everything, tmp_path):
     claims, table, _ = decide_all(tmp_path, {source: make_sources()[source]})

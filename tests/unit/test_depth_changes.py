@@ -1,7 +1,7 @@
 """Changes of log10 R with depth: values against loops, paired errors against the bootstrap and closed forms."""
 
 import math
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def obvious_changes(stability: xr.Dataset, network: str, strength: int, images: 
     moved = stability.squared_distance.values[:, strength][:, :, images].mean(axis=(2, 3))
     logarithm = np.log10(moved[0] / moved[1])
     places = SEQUENCE[network]
-    steps = {k: logarithm[k] - logarithm[j] for j, k in zip(places, places[1:], strict=False)}
+    steps = {k: logarithm[k] - logarithm[j] for j, k in pairwise(places)}
     inside = range(len(KINDS[network]) - 1)
     depth = stability.relative_depth.values[list(inside)]
     return {

@@ -19,7 +19,7 @@ from workflow_scripts import (
     draw_training_curves,
 )
 from workflow_scripts.support.netcdf import write_dataset
-from workflow_scripts.support.plotting import join_cutoffs, label
+from workflow_scripts.support.plotting import OPERATION_MARKERS, join_cutoffs, label
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
@@ -191,7 +191,7 @@ def test_operations_show_the_planted_numbers():
             assert drawn == pytest.approx(factor * values if factor else np.full(8, noise)), name
         bands = [np.ptp(np.log10(band.get_paths()[0].vertices[[1, -2], 1])) for band in axis.collections]
         assert bands == pytest.approx([2 * 0.05 / np.log(10)] * 2)
-        pools = [line for line in axis.lines if line.get_marker() == draw_operations.OPERATION_MARKERS["pool"]]
+        pools = [line for line in axis.lines if line.get_marker() == OPERATION_MARKERS["pool"]]
         assert [line.get_markerfacecolor() == "white" for line in pools] == [True, False]
         for line in pools:
             assert line.get_xdata() == pytest.approx(np.array([3, 5, 6]) / 7)
@@ -207,9 +207,20 @@ def test_operations_of_residual_networks_are_joined_from_sum_to_sum():
     assert value == pytest.approx([1, 0.7, 0.6, 0.5, 0.4])
     trained = [line for line in axis.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() != "white"]
     sizes = {line.get_marker(): (line.get_markersize(), line.get_ydata().tolist()) for line in trained}
-    markers = draw_operations.OPERATION_MARKERS
+    markers = OPERATION_MARKERS
     assert sizes[markers["convolution"]] == (1.5, pytest.approx([0.9, 0.3]))
     assert sizes[markers["residual_sum"]] == (4, pytest.approx([0.7, 0.6]))
+
+
+def test_local_models_and_networks_that_blur_are_in_figures_of_their_own():
+    blocks = {"conv_h16": {"architecture": "local_model"}, "vgg11_blurred": {"architecture": "vgg11", "antialiased": True}}
+    summary = make_summary(planted=dict.fromkeys((*blocks, "lenet"), (1.0, 0.1)), networks=blocks)
+    titles = {axis.get_title().split("\n")[0] for axis in draw_operations.draw(summary, SETTINGS).axes} - {""}
+    assert titles == {"LeNet"}
+    (bars,) = draw_stability_bars.draw(summary, SETTINGS).axes
+    assert [tick.get_text() for tick in bars.get_xticklabels()] == ["LeNet", "VGG11 blurred"]
+    assert {axis.get_title() for axis in draw_depth.draw(summary, SETTINGS).axes} == {"LeNet", "VGG11 blurred"}
+    assert not {"conv h16"} & texts(draw_stability_curves.draw(summary, "bilinear"))
 
 
 def test_operations_are_those_of_the_data_set_with_most_networks():

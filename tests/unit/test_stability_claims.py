@@ -1,6 +1,5 @@
 import math
 
-import numpy as np
 import pytest
 
 from tests.synthetic import PLANTED, make_summary, plant_changes
@@ -26,7 +25,9 @@ def test_slope_is_that_of_the_summary_with_its_error():
 def test_local_models_do_not_count(name):
     blocks = {"conv_h16": {"architecture": "local_model"}}
     planted = {"conv_h16": (9.0, 0.001), "lenet": (1.0, 0.1), "fc2": (1.0, 0.9)}
-    with_them, without = (decided(make_summary(planted=chosen, networks=blocks), name) for chosen in (planted, dict(list(planted.items())[1:])))
+    with_them, without = (
+        decided(make_summary(planted=chosen, networks=blocks), name) for chosen in (planted, dict(list(planted.items())[1:]))
+    )
     assert [(row.network, row.runs) for row in with_them.evidence] == [(row.network, row.runs) for row in without.evidence]
     assert with_them.value == pytest.approx(without.value, abs=1e-12)
 

@@ -14,7 +14,8 @@ from workflow_scripts.support.configuration import load_schema
 DryRun = Callable[..., set[str]]
 
 # What follows each rule, itself included.
-FIGURES_OF_SUMMARY = {"draw_stability_bars", "draw_stability_curves", "draw_depth", "draw_operations"}
+AT_ONE_STRENGTH = {"draw_stability_bars", "draw_depth", "draw_operations", "draw_local_models", "draw_antialiasing"}
+FIGURES_OF_SUMMARY = {"draw_stability_curves"} | AT_ONE_STRENGTH
 OF_DIFFEOS = {"draw_interpolations", "draw_interpolation_stability"}
 PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_directions"} | OF_DIFFEOS
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
@@ -64,6 +65,12 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
     "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
+    "networks.conv_tiny.channels": (5, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.filter_size": (5, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.pool_size": (2, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.pooling": ("average", {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.locally_connected": (True, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.trained": ("readout", {"initialise_network"} | ONLY_SWEEP),
     "filter_spectra": (False, DECIDE),
     "activation_spectra.images": (30, ACTIVATIONS),
     "channel_shuffle.permutations": (3, SHUFFLE),
@@ -110,20 +117,14 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "predictor.images": (30, PREDICT),
     "predictor.draws": (3, PREDICT),
     "predictor.epochs": ("kept", PREDICT),
-    "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
+    "summary.displacement": (0.5, DECIDE | AT_ONE_STRENGTH),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
 }
 
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
-    "networks.channels",
-    "networks.filter_size",
-    "networks.locally_connected",
     "networks.model",
-    "networks.pool_size",
-    "networks.pooling",
-    "networks.trained",
     "recipes.pretrained",
 }
 
@@ -132,6 +133,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
     "diffeo/activation_spectra.py": ACTIVATIONS,
+    "diffeo/antialiasing_claims.py": DECIDE,
     "diffeo/augmentation.py": TRAIN,
     "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
@@ -142,14 +144,18 @@ MODULES: dict[str, set[str]] = {
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
+    "diffeo/configured_pairs.py": SUMMARISE | {"draw_filter_spectra"},
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
+    "diffeo/depth_changes.py": SUMMARISE,
+    "diffeo/depth_profiles.py": SUMMARISE,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
+    "diffeo/local_model_averages.py": {"draw_local_models"},
+    "diffeo/local_model_claims.py": DECIDE,
     "diffeo/local_models.py": INITIALISE | IMPORT,
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
@@ -180,6 +186,7 @@ MODULES: dict[str, set[str]] = {
     "support/images.py": EVERYTHING,
     "support/jobs.py": EVERYTHING,
     "support/netcdf.py": EVERYTHING,
+    "support/operation_panels.py": {"draw_operations", "draw_antialiasing"},
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
     "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | OTHER_FIGURES,
@@ -197,6 +204,7 @@ MODULES: dict[str, set[str]] = {
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
+    "draw_antialiasing.py": {"draw_antialiasing"},
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
     "draw_depth.py": {"draw_depth"},
@@ -205,6 +213,7 @@ MODULES: dict[str, set[str]] = {
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
     "draw_interpolations.py": {"draw_interpolations"},
+    "draw_local_models.py": {"draw_local_models"},
     "draw_misclassification.py": {"draw_misclassification"},
     "draw_noise_stability.py": {"draw_noise_stability"},
     "draw_noisy_samples.py": {"draw_noisy_samples"},

@@ -49,9 +49,9 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
     """
     numbers = measured.reset_coords(list(COORDINATES))
     found = {name: average(numbers[name]) for name in ("centroid", "low_fraction", "dead_fraction", "mean_square")}
-    logarithm = log10(found["centroid"])
-    change = minus(logarithm, at_initialisation(logarithm, measured.epoch.values))
-    step = minus(logarithm, before(logarithm, numbers))
+    logarithm = found["centroid"].log10()
+    change = logarithm.minus(at_initialisation(logarithm, measured.epoch.values))
+    step = logarithm.minus(before(logarithm, numbers))
     kind, resolved = measured.operation.values, measured.map_size.values >= RESOLVED
     found |= {
         "centroid_change": change,
@@ -82,17 +82,6 @@ def average(values: xr.DataArray) -> Estimate:
     mean = numbers.mean("sample", skipna=True)
     weight = known / known.mean("sample")
     return Estimate(mean, (numbers - mean).fillna(0) * weight)  # type: ignore[no-untyped-call]
-
-
-def log10(estimate: Estimate) -> Estimate:
-    """Base-10 logarithm of a positive number; NaN of any other."""
-    positive = estimate.value.where(estimate.value > 0)  # type: ignore[no-untyped-call]
-    return Estimate(np.log10(positive), estimate.influence / (positive * math.log(10)))
-
-
-def minus(first: Estimate, second: Estimate) -> Estimate:
-    """Difference of two numbers of the same images."""
-    return Estimate(first.value - second.value, first.influence - second.influence)
 
 
 def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:

@@ -7,29 +7,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
-from workflow_scripts.diffeo.configured_pairs import Measure, alike, log10_ratios, of_logits
+from workflow_scripts.diffeo.configured_pairs import BLUR, Measure, by_blur, log10_ratios, of_logits
 from workflow_scripts.diffeo.depth_profiles import in_sequence
 from workflow_scripts.diffeo.run_averages import at_strength, log10_with_error, trained
 from workflow_scripts.diffeo.stability_claims import ACHIEVED, networks
 
 TENTH = math.log10(1.1)
-BUT = ("network", "antialiased")
-
-
-def sides(checkpoints: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """The last checkpoints of networks that blur, and of all others."""
-    last = trained(checkpoints)
-    blurred, plain = (last.isel(checkpoint=np.flatnonzero(last.antialiased == blurs)) for blurs in (True, False))
-    return blurred, plain
-
-
-def control_pairs(checkpoints: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Trained networks that blur, and beside each the same without the blur; those without a partner are left out."""
-    return alike(*sides(checkpoints), BUT)
 
 
 def of_layers(checkpoints: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
@@ -46,10 +32,12 @@ def lowered(measure: Measure) -> EvidenceMaker:
     """What `measure` gives of networks that blur, less the same of their partners."""
 
     def evidence(summary: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
-        blurred, plain = sides(at_strength(summary, **settings))
-        found = log10_ratios(blurred, plain, BUT, measure)
+        blurred, plain = by_blur(trained(at_strength(summary, **settings)))
+        found = log10_ratios(blurred, plain, BLUR, measure)
         undefined = "D is not a positive number, or no operation inside the network was measured"
-        return [row(group, found.get(group), "the same network without the blur is missing", undefined) for group in networks(blurred)]
+        return [
+            row(group, found.get(group), "the same network without the blur is missing", undefined) for group in networks(blurred)
+        ]
 
     return evidence
 
@@ -74,8 +62,8 @@ ANTIALIASING_CLAIMS = (
         "Positive control: blurring before subsampling makes the layers stable (D falls by 10 %, mean over operations).",
         MECHANISM,
         ACHIEVED,
-        f"{PAIR} mean over the operations between input and logits (of residual networks the end of each block, and poolings); same "
-        "data set, recipe and seed",
+        f"{PAIR} mean over the operations between input and logits (of residual networks the end of each block, and poolings); "
+        "same data set, recipe and seed",
         (-math.inf, -TENTH),
         "summary",
         lowered(of_layers),

@@ -1,4 +1,4 @@
-"""What the configuration says of each network, beside its checkpoints, and pairs of checkpoints that differ in little. No torch."""
+"""What the configuration says of each network, and pairs of checkpoints that differ in one thing that it says. No torch."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,6 +23,7 @@ OPTIONS: dict[str, Any] = {
 }
 LABELS = ("dataset", "network", "architecture", "recipe", "train_size", "seed", "epoch", *OPTIONS)
 LOCAL = "local_model"
+BLUR = ("network", "antialiased")  # labels in which a network that blurs differs from the same without the blur
 Measure = Callable[[xr.Dataset], tuple[xr.DataArray, xr.DataArray]]
 
 
@@ -42,6 +43,12 @@ def local_models(checkpoints: xr.Dataset) -> xr.Dataset:
 def usual_networks(checkpoints: xr.Dataset) -> xr.Dataset:
     """All others: the local models are a grid of their own, which would outnumber the networks of the slides."""
     return checkpoints.isel(checkpoint=np.flatnonzero(checkpoints.architecture != LOCAL))
+
+
+def by_blur(checkpoints: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Those of networks that blur before they subsample, and all others."""
+    blurred, plain = (checkpoints.isel(checkpoint=np.flatnonzero(checkpoints.antialiased == blurs)) for blurs in (True, False))
+    return blurred, plain
 
 
 def alike(first: xr.Dataset, second: xr.Dataset, but: Collection[str]) -> tuple[xr.Dataset, xr.Dataset]:

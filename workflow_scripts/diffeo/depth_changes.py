@@ -27,8 +27,8 @@ def depth_changes(stability: xr.Dataset) -> xr.Dataset:
         With dims (interpolation, strength, layer): `R_step`, log10 of R_k over R after the operation before it in sequence
         (`depth_profiles.in_sequence`; NaN at the input and at operations that are not in sequence). With dims
         (interpolation, strength): `pooling_step`, mean of it over poolings; `depth_slope`, least-squares slope of log10 R_k
-        against relative depth, input to logits; `largest_rise`, the largest log10(R_k/R_j) of an operation k and one before it, j,
-        both in sequence. All with `*_standard_error` over images; NaN where an R is not positive, or there is nothing to compare.
+        against relative depth, input to logits; `largest_rise`, the largest log10(R_k/R_j) of an operation k and an earlier one
+        j, both in sequence. All with `*_standard_error` over images; NaN where R is not positive or there is nothing to compare.
 
     Source: slides "What's the mechanism by which relative stability is achieved?".
     """
@@ -61,7 +61,7 @@ def steps_in_sequence(logarithm: Estimate, sequence: Mask) -> Estimate:
     last = np.maximum.accumulate(np.where(sequence, np.arange(len(sequence)), 0))
     change = logarithm.minus(logarithm.at(layer=np.r_[0, last[:-1]]))
     follows = xr.Variable("layer", sequence & (np.arange(len(sequence)) > 0))
-    return Estimate(*(part.where(follows) for part in change))
+    return Estimate(*(part.where(follows) for part in change))  # type: ignore[no-untyped-call]
 
 
 def mean_over(steps: Estimate, chosen: Mask) -> Estimate:
@@ -73,7 +73,7 @@ def mean_over(steps: Estimate, chosen: Mask) -> Estimate:
 def slope(logarithm: Estimate, depth: xr.Variable, counted: Mask) -> Estimate:
     """Least-squares slope against `depth` (layer) over the counted layers where the logarithm is known, if there are two."""
     known = logarithm.value.notnull() & xr.Variable("layer", counted)
-    centred = (depth + xr.zeros_like(logarithm.value)).where(known)
+    centred = (depth + xr.zeros_like(logarithm.value)).where(known)  # type: ignore[no-untyped-call]
     centred = centred - centred.mean("layer")
     squares = (centred**2).sum("layer")
     weights = (centred / squares.where(squares > 0)).where(known | ~(squares > 0), 0.0)

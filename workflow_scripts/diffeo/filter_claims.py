@@ -33,9 +33,7 @@ def change_of_filters(name: str) -> EvidenceMaker:
         deep = usual_networks(spectra)
         found = layer_means(trained(deep), name)
         undefined = "the filters have no coefficient left that can be compared"
-        return [
-            row(group, found.get(group), "no trained run was measured", undefined) for group in networks(deep, simple=False)
-        ]
+        return [row(group, found.get(group), "no trained run was measured", undefined) for group in networks(deep, simple=False)]
 
     return evidence
 

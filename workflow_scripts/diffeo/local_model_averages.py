@@ -21,7 +21,7 @@ class Curve(NamedTuple):
 
 
 def against(checkpoints: xr.Dataset, option: str, measure: Measure) -> Curve:
-    """Mean of `measure` against the number `option` of local models of one data set, first over seeds, then over models.
+    """Mean of `measure` against the number `option` of local models of one data set, over seeds, then over models; at least one.
 
     The models that are alike in all other numbers make a group, with some values of `option`. Averaged are the groups that have
     every value of the group with most, so that all points are means over the same. Models share the probe images, so that
@@ -34,8 +34,8 @@ def against(checkpoints: xr.Dataset, option: str, measure: Measure) -> Curve:
         model = checkpoints.isel(checkpoint=[networks.index(network)])
         (group,) = labels(model, others)
         groups.setdefault(group, {})[model[option].item()] = average
-    most = max(groups.values(), key=len, default={})
+    most = max(groups.values(), key=len)
     complete = [group for group in groups.values() if set(group) >= set(most)]
-    x = sorted(most)
-    columns = (np.array([[group[at][part] for at in x] for group in complete], float) for part in range(2))
-    return Curve(np.array(x), *(column.reshape(-1, len(x)).mean(axis=0) for column in columns))
+    x = np.array(sorted(most))
+    columns = (np.array([[group[at][part] for at in x.tolist()] for group in complete], float) for part in range(2))
+    return Curve(x, *(column.mean(axis=0) for column in columns))

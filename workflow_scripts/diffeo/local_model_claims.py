@@ -1,4 +1,4 @@
-"""The claims on simple local models: what the read-out alone learns, and what the hidden layer, pooling and sharing add. No torch.
+"""The claims on simple local models: what the read-out alone learns, what the hidden layer, pooling and sharing add. No torch.
 
 Models are compared that differ in one number of the configuration, on the same data set, with the same recipe and seed.
 """
@@ -98,11 +98,13 @@ LOCAL_MODEL_CLAIMS = (
         "(by 10 % at least).",
         MECHANISM,
         LOCAL_SLIDE,
-        "log10 (R_f of a local model trained as a whole / R_f of the same with the read-out alone trained), same h, f_s, p_s, data "
-        "set, recipe and seed",
+        "log10 (R_f of a local model trained as a whole / R_f of the same with the read-out alone trained), same h, f_s, p_s, "
+        "data set, recipe and seed",
         (-math.inf, -TENTH),
         "summary",
-        compared({"trained": "all"}, {"trained": "readout"}, ("network", "trained"), "the same with the read-out alone is missing"),
+        compared(
+            {"trained": "all"}, {"trained": "readout"}, ("network", "trained"), "the same with the read-out alone is missing"
+        ),
         "no trained local model was measured",
     ),
     Claim(
@@ -110,7 +112,7 @@ LOCAL_MODEL_CLAIMS = (
         "In simple local models, pooling gives relative stability (R_f falls by 10 % when the pooled squares' edge doubles).",
         MECHANISM,
         LOCAL_SLIDE,
-        "Change of log10 R_f when p_s doubles: least-squares slope against log2 p_s of trained local models that are otherwise alike",
+        "Change of log10 R_f when p_s doubles: least-squares slope against log2 p_s of trained local models, otherwise alike",
         (-math.inf, -TENTH),
         "summary",
         change_per_doubling,
@@ -121,8 +123,8 @@ LOCAL_MODEL_CLAIMS = (
         "Local models that share their filters between positions become more stable than those that do not (R_f lower by 10 %).",
         MECHANISM,
         LOCAL_SLIDE,
-        "log10 (R_f of a convolutional model / R_f of the locally connected one), both trained as a whole, same h, f_s, p_s, data "
-        "set, recipe and seed",
+        "log10 (R_f of a convolutional model / R_f of the locally connected one), both trained as a whole, same h, f_s, p_s, "
+        "data set, recipe and seed",
         (-math.inf, -TENTH),
         "summary",
         compared(

@@ -42,14 +42,14 @@ class Estimate(NamedTuple):
 
     def log10(self) -> "Estimate":
         """Base-10 logarithm; NaN where the statistic is not positive."""
-        positive = self.value.where(self.value > 0)
+        positive = self.value.where(self.value > 0)  # type: ignore[no-untyped-call]
         logarithm = xr.Variable(positive.dims, np.log10(positive.values))
         return Estimate(logarithm, self.influence / positive / math.log(10))
 
     def weighted_sum(self, weights: xr.Variable, dim: str) -> "Estimate":
         """Sum over `dim` with weights that are no statistics; NaN count as 0 where the weight is 0."""
         counted = weights != 0
-        parts = ((weights * part.where(counted, 0.0)).sum(dim, skipna=False) for part in self)
+        parts = ((weights * part.where(counted, 0.0)).sum(dim, skipna=False) for part in self)  # type: ignore[no-untyped-call]
         return Estimate(*parts)
 
     def at(self, **indexers: Any) -> "Estimate":
