@@ -31,7 +31,8 @@ CALIBRATED = sorted({run["dataset"] for run in runs_with(config, "stability")})
 DATA_FILES = [f"results/data/{dataset}.nc" for dataset in DATASETS]
 CALIBRATION = "results/calibration/{dataset}/cutoff{cutoff}.nc"
 CALIBRATION_FILES = expand(CALIBRATION, dataset=CALIBRATED, cutoff=config["deformations"]["cutoffs"])
-TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if is_training(config["recipes"][run["recipe"]])]
+TRAINING_RUNS = [run for run in RUNS if is_training(config["recipes"][run["recipe"]])]
+TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in TRAINING_RUNS]
 STABILITY_FILES = [
     f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run)
     for run in runs_with(config, "stability")

@@ -1,6 +1,6 @@
 """Figures: svg for the report, png of the same name beside it."""
 
-USUAL_TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in usual(RUNS) if is_training(config["recipes"][run["recipe"]])]
+USUAL_TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in usual(TRAINING_RUNS)]
 
 FIGURES = [f"{kind}_{dataset}" for kind in ("samples", "calibration") for dataset in CALIBRATED]
 FIGURES += ["training_curves"] if USUAL_TRAINING_FILES else []

@@ -42,7 +42,7 @@ def make_local_summary(blocks: dict[str, dict[str, Any]] | None = None, **option
 
 
 def make_blurring_summary(**options: Any) -> xr.Dataset:
-    """Networks that blur have 0.4 of the D of the others; R of the last operations is 0.1."""
+    """Networks that blur have 0.4 of the D and G of the others; R of the logits is 0.1."""
     planted: dict[str, tuple[float, float | None]] = dict.fromkeys(BLURRING, (1.0, 0.1))
     summary = make_summary(planted=planted, networks=BLURRING, **{"initial_seeds": 0, "relative_error": 0.01, **options})
     gain = summary.G.isel(strength=0, layer=0, interpolation=0) / summary.G.isel(

@@ -35,7 +35,7 @@ from workflow_scripts.support.plotting import (
 NUMBERS = {"channels": "channels $h$", "filter_size": "filter size $f_s$ (px)", "pool_size": "pooling size $p_s$ (px)"}
 CONNECTIONS = {False: ("convolutional", COLOURS[0]), True: ("locally connected", COLOURS[3])}
 POOLINGS = ("max", "average")
-READ_OUT: dict[str, Any] = {"linestyle": (0, (1, 1.2)), "linewidth": 1.4}
+READ_OUT: dict[str, Any] = {"linestyle": (0, (1, 1.2)), "linewidth": 1.4, "markerfacecolor": "#BBBBBB"}
 
 
 def test_error(checkpoints: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
@@ -128,7 +128,7 @@ def legend_entries(models: xr.Dataset) -> list[Line2D]:
         name, colour = CONNECTIONS[connected]
         style: dict[str, Any] = {"color": colour, "marker": marker(connected, pooling), "linestyle": "none"}
         entries.append(Line2D([], [], label=f"{name}, {pooling} pooling" if several else name, **style))
-    return entries + [Line2D([], [], label=state.name, color=GREY, **state.style) for state in STATES]
+    return entries + [Line2D([], [], label=state.name, color=GREY, marker="o", **state.style) for state in STATES]
 
 
 if "snakemake" in globals():

@@ -79,7 +79,7 @@ def test_pair_is_drawn_after_each_operation():
     axes = draw_antialiasing.draw(summary, SETTINGS).axes
     assert [axis.get_title() for axis in axes] == ["VGG11 bn\nfashion MNIST", "", ""]
     assert {"as it is", "anti-aliased", "pool"} < texts(axes[0].figure)
-    for axis, factor in zip(axes, (0.4, 1.0, 1.0), strict=True):
+    for axis, factor in zip(axes, (0.4, 0.4, 1.0), strict=True):
         (depth, plain), (_, blurred) = (line_of(axis, state) for state in ("initialisation", "trained"))
         assert (depth[0], depth[-1]) == (0, 1)
         for end in (0, -1):  # the two have another number of operations between
