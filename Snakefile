@@ -52,6 +52,7 @@ include: "rules/mechanisms_figures.smk"
 include: "rules/fields_figures.smk"
 include: "rules/activations_figures.smk"
 include: "rules/deconvolution_figures.smk"
+include: "rules/local_models_figures.smk"
 include: "rules/figures.smk"
 
 

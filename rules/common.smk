@@ -31,7 +31,8 @@ CALIBRATED = sorted({run["dataset"] for run in runs_with(config, "stability")})
 DATA_FILES = [f"results/data/{dataset}.nc" for dataset in DATASETS]
 CALIBRATION = "results/calibration/{dataset}/cutoff{cutoff}.nc"
 CALIBRATION_FILES = expand(CALIBRATION, dataset=CALIBRATED, cutoff=config["deformations"]["cutoffs"])
-TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if is_training(config["recipes"][run["recipe"]])]
+TRAINING_RUNS = [run for run in RUNS if is_training(config["recipes"][run["recipe"]])]
+TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in TRAINING_RUNS]
 STABILITY_FILES = [
     f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run)
     for run in runs_with(config, "stability")
@@ -68,6 +69,11 @@ def run_files(analysis, fits, runs=None):
     return files if config[analysis] else []
 
 
+def usual(runs):
+    """Runs without those of the simple local models, which have a figure of their own."""
+    return [run for run in runs if config["networks"][run["network"]]["architecture"] != "local_model"]
+
+
 def of_each_epoch(path):
     """An input function: the files of all kept epochs of a run, `path` with the wildcard `epoch`."""
     return lambda wildcards: [path.format(**{**wildcards, "epoch": f"{epoch:04d}"}) for epoch in EPOCHS[wildcards.recipe]]
@@ -91,4 +97,9 @@ def code_with_network(script):
 
 def network_settings(wildcards):
     """The configuration block of the network, without `weights`, which only the import reads."""
-    return {key: value for key, value in config["networks"][wildcards.network].items() if key != "weights"}
+    return network_block(wildcards.network)
+
+
+def network_block(network):
+    """The configuration block of a network, without `weights`."""
+    return {key: value for key, value in config["networks"][network].items() if key != "weights"}

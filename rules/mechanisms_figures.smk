@@ -1,7 +1,7 @@
 """Figures of the mechanisms: what each operation does to the stability, what training does to the filters."""
 
 MECHANISM_FIGURES = ["operations"] if STABILITY_FILES else []
-MECHANISM_FIGURES += ["filter_spectra"] if FILTER_FILES else []
+MECHANISM_FIGURES += ["filter_spectra"] if run_files("filter_spectra", has_filters, usual(FILTER_RUNS)) else []
 
 
 localrules:

@@ -30,6 +30,9 @@ rule summarise:
     params:
         code=code("summarise"),
         architectures=ARCHITECTURES,
+        networks={
+            network: network_block(network) for network in sorted({run["network"] for run in runs_with(config, "stability")})
+        },
     script:
         "../workflow_scripts/summarise.py"
 

@@ -10,9 +10,11 @@ from typing import Any
 from xarray import Dataset
 
 from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
+from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
+from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
@@ -26,8 +28,10 @@ CLAIMS = (
     *STABILITY_CLAIMS,
     *PREDICTOR_CLAIMS,
     *OPERATION_CLAIMS,
+    *ANTIALIASING_CLAIMS,
     *FILTER_CLAIMS,
     *ACTIVATION_CLAIMS,
+    *LOCAL_MODEL_CLAIMS,
     *FIELD_CLAIMS,
 )
 STYLE = (

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.run_averages import average_over_runs, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
@@ -42,7 +43,7 @@ def main(spectra: Path, svg: Path, png: Path) -> None:
 
 def draw(spectra: xr.Dataset) -> Figure:
     """Lines are geometric means over seeds, bands one standard error."""
-    chosen = trained(spectra)
+    chosen = trained(usual_networks(spectra))
     datasets, networks = datasets_and_networks(chosen)
     columns = len(datasets) + 1
     figure, grid = panels(len(networks), columns, width=max(1.8 * columns, 4.2), row_height=1.6, sharex="col", sharey="row")

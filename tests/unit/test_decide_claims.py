@@ -10,15 +10,17 @@ from tests.synthetic_predictor_summary import make_predictor_summary
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
 from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
+from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, analysis_of
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
+from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
-OF_SUMMARY = (*STABILITY_CLAIMS, *OPERATION_CLAIMS)
+OF_SUMMARY = (*STABILITY_CLAIMS, *OPERATION_CLAIMS, *ANTIALIASING_CLAIMS, *LOCAL_MODEL_CLAIMS)
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 
 

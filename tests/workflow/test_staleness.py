@@ -14,7 +14,8 @@ from workflow_scripts.support.configuration import load_schema
 DryRun = Callable[..., set[str]]
 
 # What follows each rule, itself included.
-FIGURES_OF_SUMMARY = {"draw_stability_bars", "draw_stability_curves", "draw_depth", "draw_operations"}
+AT_ONE_STRENGTH = {"draw_stability_bars", "draw_depth", "draw_operations", "draw_local_models", "draw_antialiasing"}
+FIGURES_OF_SUMMARY = {"draw_stability_curves"} | AT_ONE_STRENGTH
 OF_DIFFEOS = {"draw_interpolations", "draw_interpolation_stability"}
 PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_directions"} | OF_DIFFEOS
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
@@ -75,6 +76,12 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
     "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
+    "networks.conv_tiny.channels": (5, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.filter_size": (5, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.pool_size": (2, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.pooling": ("average", {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.locally_connected": (True, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.trained": ("readout", {"initialise_network"} | ONLY_SWEEP),
     "filter_spectra": (False, DECIDE),
     "activation_spectra.images": (30, ACTIVATIONS),
     "channel_shuffle.permutations": (3, SHUFFLE),
@@ -131,22 +138,16 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "deconvolution.channels": (3, DECONVOLVE),
     "deconvolution.patches": (3, DECONVOLVE),
     "deconvolution.seed": (1, DECONVOLVE),
-    "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
+    "summary.displacement": (0.5, DECIDE | AT_ONE_STRENGTH),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
 }
 
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
-    "networks.channels",
     "networks.factory",
-    "networks.filter_size",
-    "networks.locally_connected",
     "networks.model",
     "networks.options",
-    "networks.pool_size",
-    "networks.pooling",
-    "networks.trained",
     "recipes.pretrained",
 }
 
@@ -156,6 +157,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
     "diffeo/activation_claims.py": DECIDE,
     "diffeo/activation_spectra.py": ACTIVATIONS | DECONVOLVE,
+    "diffeo/antialiasing_claims.py": DECIDE,
     "diffeo/augmentation.py": TRAIN,
     "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
@@ -170,9 +172,11 @@ MODULES: dict[str, set[str]] = {
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS | SUMMARISE,
     "diffeo/deconvolution.py": DECONVOLVE,
     "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
+    "diffeo/configured_pairs.py": SUMMARISE | {"draw_filter_spectra"},
+    "diffeo/depth_changes.py": SUMMARISE,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
     "diffeo/field_norms.py": FIELDS,
@@ -180,6 +184,8 @@ MODULES: dict[str, set[str]] = {
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
+    "diffeo/local_model_averages.py": {"draw_local_models"},
+    "diffeo/local_model_claims.py": DECIDE,
     "diffeo/local_models.py": INITIALISE | IMPORT,
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
@@ -194,13 +200,10 @@ MODULES: dict[str, set[str]] = {
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/run_averages.py": DECIDE
-    | FIGURES_OF_SUMMARY
+    "diffeo/run_averages.py": SUMMARISE
     | FIGURES_OF_PREDICTOR
-    | {"draw_filter_spectra"}
     | FIGURES_OF_ACTIVATIONS
     | {"draw_filter_spectra", "draw_deconvolution"},
-    "diffeo/receptive_fields.py": DECONVOLVE,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
@@ -221,7 +224,7 @@ MODULES: dict[str, set[str]] = {
     "support/images.py": EVERYTHING,
     "support/jobs.py": SHARED | EVERYTHING,
     "support/netcdf.py": SHARED | EVERYTHING,
-    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
+    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS | {"draw_operations", "draw_antialiasing"},
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
     "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | FIGURES_OF_FIELDS | OTHER_FIGURES,
@@ -242,6 +245,7 @@ MODULES: dict[str, set[str]] = {
     "decide_claims.py": DECIDE,
     "draw_activation_depth.py": {"draw_activation_depth"},
     "draw_activation_spectra.py": {"draw_activation_spectra"},
+    "draw_antialiasing.py": {"draw_antialiasing"},
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
     "draw_deconvolution.py": {"draw_deconvolution"},
@@ -255,6 +259,7 @@ MODULES: dict[str, set[str]] = {
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
     "draw_interpolations.py": {"draw_interpolations"},
+    "draw_local_models.py": {"draw_local_models"},
     "draw_misclassification.py": {"draw_misclassification"},
     "draw_noise_stability.py": {"draw_noise_stability"},
     "draw_noisy_samples.py": {"draw_noisy_samples"},

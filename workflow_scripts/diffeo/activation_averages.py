@@ -52,15 +52,15 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
     """
     numbers = measured.reset_coords(list(COORDINATES))
     found = {name: average(numbers[name]) for name in ("centroid", "low_fraction", "dead_fraction", "mean_square")}
-    logarithm, epochs = log10(found["centroid"]), measured.epoch.values
-    change = minus(logarithm, at_initialisation(logarithm, epochs))
-    step = minus(logarithm, before(logarithm, numbers))
+    logarithm, epochs = found["centroid"].log10(), measured.epoch.values
+    change = logarithm.minus(at_initialisation(logarithm, epochs))
+    step = logarithm.minus(before(logarithm, numbers))
     resolved = {kind: (measured.operation.values == kind) & (measured.map_size.values >= RESOLVED) for kind in STEPS}
     found |= {"centroid_change": change, "centroid_step": step}
     found["convolution_change"] = over_layers(change, resolved["convolution"])
     found |= {f"{kind}_step": over_layers(step, resolved[kind]) for kind in STEPS}
     convolutions = found["convolution_step"]
-    found["convolution_step_change"] = minus(convolutions, at_initialisation(convolutions, epochs))
+    found["convolution_step_change"] = convolutions.minus(at_initialisation(convolutions, epochs))
     variables = {name: numbers[name].variable for name in ("power", "power_standard_error", "modes", "white_centroid")}
     for name, estimate in found.items():
         unit = "squared activation" if name == "mean_square" else "1"
@@ -84,17 +84,6 @@ def average(values: xr.DataArray) -> Estimate:
     mean = numbers.mean("sample", skipna=True).where(known.sum("sample") > 1)  # type: ignore[no-untyped-call]
     weight = known / known.mean("sample")
     return Estimate(mean, (numbers - mean).fillna(0) * weight)
-
-
-def log10(estimate: Estimate) -> Estimate:
-    """Base-10 logarithm of a positive number; NaN of any other."""
-    positive = estimate.value.where(estimate.value > 0)  # type: ignore[no-untyped-call]
-    return Estimate(np.log10(positive), estimate.influence / (positive * math.log(10)))
-
-
-def minus(first: Estimate, second: Estimate) -> Estimate:
-    """Difference of two numbers of the same images."""
-    return Estimate(first.value - second.value, first.influence - second.influence)
 
 
 def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:

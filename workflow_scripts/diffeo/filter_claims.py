@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.run_averages import Groups, average_over_runs, trained
 from workflow_scripts.diffeo.stability_claims import networks
 
@@ -29,11 +30,10 @@ def change_of_filters(name: str) -> EvidenceMaker:
     """Mean over layers of one of the logarithms in `results/filter_spectra.nc`, of all but the simple networks, trained."""
 
     def evidence(spectra: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
-        found = layer_means(trained(spectra), name)
+        deep = usual_networks(spectra)
+        found = layer_means(trained(deep), name)
         undefined = "the filters have no coefficient left that can be compared"
-        return [
-            row(group, found.get(group), "no trained run was measured", undefined) for group in networks(spectra, simple=False)
-        ]
+        return [row(group, found.get(group), "no trained run was measured", undefined) for group in networks(deep, simple=False)]
 
     return evidence
 

@@ -95,9 +95,9 @@ def filter_spectrum(initial: Array, filters: Array, basis: Array | None = None) 
             "eigenspace_coefficient": (mean(spaces[1]), "the same, mean over the modes of an eigenvalue", SQUARED),
             "ratio": (change(before, now), "coefficient over that at initialisation, c_t/c_0", "1"),
             "eigenspace_ratio": (change(*spaces), "eigenspace_coefficient over that at initialisation", "1"),
-            "low_pass": (log10(lowest.over(highest)), "log10 of c_t/c_0 at the lowest over that at the highest eigenvalue", "1"),
+            "low_pass": (lowest.over(highest).log10(), "log10 of c_t/c_0 at the lowest over that at the highest eigenvalue", "1"),
             "pooling": (
-                log10(lowest.over(change(before.mean("mode"), now.mean("mode")))),
+                lowest.over(change(before.mean("mode"), now.mean("mode"))).log10(),
                 "log10 of c_t/c_0 at the lowest eigenvalue over that of the mean of all modes",
                 "1",
             ),
@@ -108,12 +108,6 @@ def filter_spectrum(initial: Array, filters: Array, basis: Array | None = None) 
 def change(before: xr.Variable, now: xr.Variable) -> Estimate:
     """Mean over filters over that at initialisation."""
     return mean(now).over(mean(before))
-
-
-def log10(estimate: Estimate) -> Estimate:
-    """Base-10 logarithm of a statistic."""
-    logarithm = xr.Variable(estimate.value.dims, np.log10(estimate.value.values))
-    return Estimate(logarithm, estimate.influence / estimate.value / math.log(10))
 
 
 def with_errors(estimates: dict[str, tuple[Estimate, str, str]]) -> xr.Dataset:

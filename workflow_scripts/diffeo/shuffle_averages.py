@@ -53,8 +53,7 @@ def shuffle_statistics(measured: xr.Dataset) -> xr.Dataset:
         found |= with_error(name, level, level * error * math.log(10), meaning)
     ratio = logarithms["R"]
     standard = of_standard(ratio, measured)
-    change = Estimate(ratio.value - standard.value, ratio.influence - standard.influence)
-    found |= with_error("change", *over_permutations(change), "log10 of R over R of the network as it is")
+    found |= with_error("change", *over_permutations(ratio.minus(standard)), "log10 of R over R of the network as it is")
     share, error = over_permutations(ratio.over(standard))
     known = (standard.value < -Z95 * standard.standard_error()).isel(permutation=0)
     found |= with_error("spatial_share", only(share, known), only(error, known), SHARE)
@@ -71,7 +70,7 @@ def log10_stabilities(measured: xr.Dataset) -> Mapping[str, Estimate]:
     rows = {kind: int(np.flatnonzero(measured.kind.values == kind)[0]) for kind in ("diffeo", "noise")}
     diffeo, noise = (mean(distance.isel(perturbation=rows[kind])) for kind in ("diffeo", "noise"))
     stabilities = {"D": diffeo.over(pairs), "G": noise.over(pairs), "R": diffeo.over(noise)}
-    return {name: log10(estimate) for name, estimate in stabilities.items()}
+    return {name: estimate.log10() for name, estimate in stabilities.items()}
 
 
 def with_standard(measured: xr.Dataset, name: str) -> xr.Variable:
@@ -85,12 +84,6 @@ def of_standard(estimate: Estimate, measured: xr.Dataset) -> Estimate:
     """The network as it is in place of every variant."""
     rows = xr.Variable("variant", np.full(measured.sizes["variant"] + 1, -1))
     return Estimate(*(part.isel(variant=rows).transpose(*part.dims) for part in estimate))
-
-
-def log10(estimate: Estimate) -> Estimate:
-    """Base-10 logarithm; NaN where the number is not positive."""
-    positive = only(estimate.value, estimate.value > 0)
-    return Estimate(positive.copy(data=np.log10(positive.values)), estimate.influence / positive / math.log(10))
 
 
 def only(values: xr.Variable, wanted: xr.Variable) -> xr.Variable:

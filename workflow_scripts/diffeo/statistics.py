@@ -5,8 +5,9 @@ influence of each sample on it (its linear response to that sample's weight), fr
 between numerator and denominator included.
 """
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -34,6 +35,26 @@ class Estimate(NamedTuple):
         """Ratio of two statistics of the same samples."""
         ratio = self.value / other.value
         return Estimate(ratio, (self.influence - ratio * other.influence) / other.value)
+
+    def minus(self, other: "Estimate") -> "Estimate":
+        """Difference of two statistics of the same samples."""
+        return Estimate(self.value - other.value, self.influence - other.influence)
+
+    def log10(self) -> "Estimate":
+        """Base-10 logarithm; NaN where the statistic is not positive."""
+        positive = self.value.where(self.value > 0)  # type: ignore[no-untyped-call]
+        logarithm = xr.Variable(positive.dims, np.log10(positive.values))
+        return Estimate(logarithm, self.influence / positive / math.log(10))
+
+    def weighted_sum(self, weights: xr.Variable, dim: str) -> "Estimate":
+        """Sum over `dim` with weights that are no statistics; NaN count as 0 where the weight is 0."""
+        counted = weights != 0
+        parts = ((weights * part.where(counted, 0.0)).sum(dim, skipna=False) for part in self)  # type: ignore[no-untyped-call]
+        return Estimate(*parts)
+
+    def at(self, **indexers: Any) -> "Estimate":
+        """At positions along dims, as `xarray.Variable.isel`."""
+        return Estimate(self.value.isel(indexers), self.influence.isel(indexers))
 
     def standard_error(self) -> xr.Variable:
         """Standard error of the statistic over independent samples."""
@@ -74,8 +95,7 @@ def relative_stability(stability: xr.Dataset) -> xr.Dataset:
 
     Source: slides "Relative stability to diffeomorphisms"; Petrini et al., NeurIPS 2021.
     """
-    distance = stability.squared_distance.variable.astype(float).mean("draw", skipna=False)
-    diffeo, noise = (of_kind(stability, distance, kind) for kind in ("diffeo", "noise"))
+    diffeo, noise = numerators(stability)
     pairs = mean(of_kind(stability, squared_distance_of_pairs(stability), "diffeo"))
     variables = {
         "Delta": described(pairs.value, "mean squared distance between the activations of two images", "squared activation")
@@ -92,6 +112,12 @@ def relative_stability(stability: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(variables, kept.assign(interpolation=interpolations, output=list(OUTPUTS)))
 
 
+def numerators(stability: xr.Dataset) -> tuple[xr.Variable, xr.Variable]:
+    """Squared distances under deformations and under noise (..., interpolation, strength, layer, sample), means over draws."""
+    distance = stability.squared_distance.variable.astype(float).mean("draw", skipna=False)
+    return of_kind(stability, distance, "diffeo"), of_kind(stability, distance, "noise")
+
+
 def squared_distance_of_pairs(measured: xr.Dataset) -> xr.Variable:
     """What averages over `sample` to ⟨|f(x) − f(z)|²⟩ over distinct pairs of the reference images of each perturbation."""
     samples = measured.sizes["sample"]
@@ -103,21 +129,21 @@ def ratios(
     statistic: Callable[[xr.Variable], Estimate], diffeo: xr.Variable, noise: xr.Variable, pairs: Estimate
 ) -> dict[str, Estimate]:
     """D, G and R with one statistic for the numerators; the denominator of D and G is always the mean over pairs."""
-    numerators = statistic(diffeo), statistic(noise)
-    return {"D": numerators[0].over(pairs), "G": numerators[1].over(pairs), "R": numerators[0].over(numerators[1])}
+    above, below = statistic(diffeo), statistic(noise)
+    return {"D": above.over(pairs), "G": below.over(pairs), "R": above.over(below)}
 
 
 def coordinate_medians(stability: xr.Dataset, pairs: Estimate) -> dict[str, xr.Variable]:
     """D, G and R of logits and softmax with the median over samples taken for each output coordinate, then summed."""
     logits = stability.logits.variable.astype(float)
     reference = of_reference(stability, stability.reference_logits.variable.astype(float))
-    numerators, denominators = [], []
+    moved, denominators = [], []
     for output, function in OUTPUTS.items():
         squares = (function(logits) - function(reference)) ** 2
-        numerators.append(squares.mean("draw", skipna=False).median("sample", skipna=False).sum("class", skipna=False))
+        moved.append(squares.mean("draw", skipna=False).median("sample", skipna=False).sum("class", skipna=False))
         layer = np.flatnonzero(stability.operation.values.ravel() == output)
         denominators.append(pairs.value.isel(layer=int(layer[0])))
-    numerator, denominator = map(stacked, (numerators, denominators))
+    numerator, denominator = map(stacked, (moved, denominators))
     diffeo, noise = (of_kind(stability, numerator, kind) for kind in ("diffeo", "noise"))
     values = {"D": diffeo / denominator, "G": noise / denominator, "R": diffeo / noise}
     note = "median over samples of each output coordinate, summed"

@@ -1,6 +1,7 @@
 """The one place for the style of figures. matplotlib's objects without pyplot: no display, no global figure list."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ OPERATION_MARKERS = {
     "batch_norm": "D",
     "activation": "^",
     "pool": "o",
+    "blur": "h",
     "linear": "P",
     "residual_sum": "X",
     "logits": ">",
@@ -113,6 +115,14 @@ def datasets_and_networks(checkpoints: xr.Dataset) -> tuple[list[str], list[str]
     """Names of the data sets of a summary, sorted, and of its networks, in the order of `network_order`."""
     names = network_order(checkpoints.network.values.tolist(), checkpoints.architecture.values.tolist())
     return sorted(set(checkpoints.dataset.values.tolist())), names
+
+
+def dataset_with_most(checkpoints: xr.Dataset) -> str:
+    """The data set with most networks, counted at initialisation and trained; of equals the first by name."""
+    names: list[str] = checkpoints.dataset.values.tolist()
+    states = set(zip(names, checkpoints.network.values.tolist(), checkpoints.epoch.values > 0, strict=True))
+    counts = Counter(dataset for dataset, *_ in states)
+    return min(names, key=lambda dataset: (-counts[dataset], dataset))
 
 
 def line_style(index: int) -> dict[str, Any]:
