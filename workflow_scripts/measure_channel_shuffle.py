@@ -25,7 +25,13 @@ from workflow_scripts.support.tensors import load_probe, prepare_torch
 VARIANTS = ("shuffled", "shuffled_recalibrated")
 LAYER_COORDINATES = ("layer_name", "operation", "relative_depth")
 NOTHING_TO_SHUFFLE = "no convolution of this network has input channels to shuffle: shuffled numbers are missing"
+NO_CONVOLUTION = [""]
+LOGITS = -2
+MOVED = "squared distance of the activations of the moved and the reference image"
+SPREAD = "squared distance of a reference image's activation from the mean activation"
+SQUARED = "squared activation"
 Measure = Callable[..., Sweep]
+Sweeps = list[list[Sweep]]
 
 
 def main(
@@ -55,11 +61,15 @@ def main(
         network, content = load_network(checkpoint)
         epoch = content["epoch"]
         whole_batch = prepare_batch_norm(network.to(device), images, epoch, sweep["batchnorm_at_init"])
-        sweeps = shuffled_sweeps(network, images, partial(measure, whole_batch=whole_batch), settings)
+        measure_this = partial(measure, whole_batch=whole_batch)
+        shuffled = shuffled_sweeps(network, images, measure_this, settings)
+        singles = single_sweeps(network, images, measure_this, settings)
         reference = one_strength(standard.squeeze(list(labels), drop=True).sel(epoch=epoch, drop=True), settings)
-        parts.append(as_dataset(sweeps, reference, list(perturbations), settings).expand_dims(epoch=[epoch]))
+        part = as_dataset(shuffled, singles, reference, list(perturbations), settings)
+        parts.append(part.expand_dims(epoch=[epoch]))
     dataset = with_run_dimensions(xr.concat(parts, dim="epoch", coords="minimal", compat="override"), labels)
-    dataset = dataset.assign_coords({name: standards[0][name] for name in LAYER_COORDINATES})
+    convolutions = convolution_coordinates(network, standards[0], settings)
+    dataset = dataset.assign_coords({name: standards[0][name] for name in LAYER_COORDINATES} | convolutions)
     write_dataset(
         dataset,
         shuffle,
@@ -98,20 +108,21 @@ def measured(
     network: nn.Module,
     *,
     whole_batch: bool,
+    output_only: bool = False,
 ) -> Sweep:
     """The stability sweep of one network."""
-    observed = ObservedNetwork(network, every_operation=sweep["operations"] == "every")
+    observed = ObservedNetwork(network, every_operation=sweep["operations"] == "every" and not output_only)
     batch_size = len(images) if whole_batch else images_per_batch(observed, images[:1], memory_mb)
     options: dict[str, Any] = {"draws": draws, "batch_size": batch_size, "precision": sweep["precision"], "progress": progress}
     return stability_sweep(observed, images, perturbations, radii, **options)
 
 
-def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> list[list[Sweep]]:
+def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> Sweeps:
     """For each permutation the sweeps of `VARIANTS`; empty where there is nothing to shuffle."""
-    found: list[list[Sweep]] = []
+    found: Sweeps = []
     if not shuffled_convolutions(network, first_layer=settings["first_layer"]):
         return found
-    for permutation in range(settings["permutations"]):
+    for permutation in progress(range(settings["permutations"])):
         shuffled = shuffle_channels(network, settings["seed"], permutation, first_layer=settings["first_layer"])
         calibrated = recalibrated(shuffled, images)
         sweep = measure(shuffled)
@@ -119,39 +130,68 @@ def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settin
     return found
 
 
+def single_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> Sweeps:
+    """For each permutation the sweeps, of the output alone, with one convolution shuffled and batch-norm recalibrated."""
+    first_layer, seed = settings["first_layer"], settings["seed"]
+    found: Sweeps = []
+    for permutation in progress(range(settings["single_permutations"])):
+        sweeps = []
+        for name in shuffled_convolutions(network, first_layer=first_layer):
+            shuffled = shuffle_channels(network, seed, permutation, first_layer=first_layer, only=name)
+            sweeps.append(measure(recalibrated(shuffled, images) or shuffled, output_only=True))
+        found.append(sweeps)
+    return found
+
+
+def convolution_coordinates(
+    network: nn.Module, standard: xr.Dataset, settings: Mapping[str, Any]
+) -> dict[str, tuple[tuple[str, str], Any]]:
+    """Names of the convolutions that are shuffled one at a time, and their depth where the stability file has them."""
+    names = list(shuffled_convolutions(network, first_layer=settings["first_layer"])) or NO_CONVOLUTION
+    depth = dict(zip(standard.layer_name.values.ravel().tolist(), standard.relative_depth.values.ravel().tolist(), strict=True))
+    dims = ("network", "convolution")
+    depths = [depth.get(name, np.nan) for name in names]
+    return {"convolution_name": (dims, [names]), "convolution_depth": (dims, [depths])}
+
+
 def as_dataset(
-    sweeps: list[list[Sweep]], standard: xr.Dataset, perturbations: list[str], settings: Mapping[str, Any]
+    shuffled: Sweeps, singles: Sweeps, standard: xr.Dataset, perturbations: list[str], settings: Mapping[str, Any]
 ) -> xr.Dataset:
     """Label the sweeps of one checkpoint, beside the numbers of the network as it is, from its stability file."""
     reference = reference_name(settings["interpolation"])
     standard = standard.sel(perturbation=perturbations, reference=reference).isel(strength=0)
-    size = {**standard.sizes, "permutation": settings["permutations"], "variant": len(VARIANTS)}
     cell = ("perturbation", "layer", "sample", "draw")
-    shuffled = ("permutation", "variant")
-    distance = np.full([size[name] for name in (*shuffled, *cell)], np.nan, np.float32)
-    deviation = np.full([size[name] for name in (*shuffled, *cell[1:3])], np.nan)
-    for permutation, row in enumerate(sweeps):
-        for variant, sweep in enumerate(row):
-            distance[permutation, variant] = sweep.squared_distance[:, 0].numpy()
-            deviation[permutation, variant] = sweep.squared_deviation[0].numpy()
-    moved = "squared distance of the activations of the moved and the reference image"
-    spread = "squared distance of a reference image's activation from the mean activation"
+    size = {name: standard.sizes[name] for name in cell}
+    outer = {"permutation": settings["permutations"], "variant": len(VARIANTS)}
+    variables = stacked(shuffled, outer | size, slice(None), "", "all convolutions shuffled")
+    convolutions = len(singles[0]) if singles else 0
+    outer = {"single_permutation": max(1, settings["single_permutations"]), "convolution": max(1, convolutions)}
+    del size["layer"]
+    variables |= stacked(singles, outer | size, LOGITS, "single_", "one convolution shuffled, logits")
     original = "the network as it is, from the stability sweep"
-    squared = "squared activation"
-    return xr.Dataset(
-        {
-            "squared_distance": variable((*shuffled, *cell), distance, f"{moved}, channels shuffled", squared),
-            "squared_deviation": variable((*shuffled, *cell[1:3]), deviation, f"{spread}, channels shuffled", squared),
-            "standard_squared_distance": variable(
-                cell, standard.squared_distance.transpose(*cell).values, f"{moved}, {original}", squared
-            ),
-            "standard_squared_deviation": variable(
-                cell[1:3], standard.squared_deviation.transpose(*cell[1:3]).values, f"{spread}, {original}", squared
-            ),
-            "r": variable(("perturbation",), standard.r.values, "norm r of the perturbation, <|τx - x|>", "normalised image"),
-        },
-        coords={"variant": list(VARIANTS), "perturbation": perturbations, "kind": ("perturbation", standard.kind.values)},
-    ).pipe(numbered)
+    for name, dims, meaning in (("squared_distance", cell, MOVED), ("squared_deviation", cell[1:3], SPREAD)):
+        values = standard[name].transpose(*dims).values
+        variables[f"standard_{name}"] = variable(dims, values, f"{meaning}, {original}", SQUARED)
+    norm = "norm r of the perturbation, <|τx - x|>"
+    variables["r"] = variable(("perturbation",), standard.r.values, norm, "normalised image")
+    coordinates = {"variant": list(VARIANTS), "perturbation": perturbations, "kind": ("perturbation", standard.kind.values)}
+    return xr.Dataset(variables, coordinates).pipe(numbered)
+
+
+def stacked(sweeps: Sweeps, sizes: dict[str, int], layers: int | slice, prefix: str, how: str) -> dict[str, xr.Variable]:
+    """Numbers of sweeps, in rows by the first two of the dims `sizes`, at some layers; missing where there is no sweep."""
+    distance_dims = tuple(sizes)
+    deviation_dims = tuple(name for name in sizes if name not in ("perturbation", "draw"))
+    distance = np.full(list(sizes.values()), np.nan, np.float32)
+    deviation = np.full([sizes[name] for name in deviation_dims], np.nan)
+    for first, row in enumerate(sweeps):
+        for second, sweep in enumerate(row):
+            distance[first, second] = sweep.squared_distance[:, 0, layers].numpy()
+            deviation[first, second] = sweep.squared_deviation[0, layers].numpy()
+    return {
+        f"{prefix}squared_distance": variable(distance_dims, distance, f"{MOVED}, {how}", SQUARED),
+        f"{prefix}squared_deviation": variable(deviation_dims, deviation, f"{SPREAD}, {how}", SQUARED),
+    }
 
 
 if "snakemake" in globals():
