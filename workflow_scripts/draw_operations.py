@@ -1,6 +1,5 @@
 """Draw D, G and R after each operation of deep networks, at initialisation and trained."""
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow_scripts.diffeo.depth_profiles import SIMPLE, in_sequence, inside
-from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, log10_with_error, trained
+from workflow_scripts.diffeo.run_averages import (
+    at_strength,
+    average_over_runs,
+    dataset_with_most,
+    initial,
+    log10_with_error,
+    trained,
+)
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.plotting import (
@@ -19,7 +25,6 @@ from workflow_scripts.support.plotting import (
     GREY,
     INITIAL,
     OPERATION_MARKERS,
-    PAGE_WIDTH,
     TRAINED,
     datasets_and_networks,
     label,
@@ -27,7 +32,7 @@ from workflow_scripts.support.plotting import (
     log_band,
     note_figure,
     operation_handles,
-    panels,
+    panels_by_network,
     plain_log_ticks,
     save_figure,
     state_handles,
@@ -38,7 +43,6 @@ STATES: tuple[tuple[Callable[[xr.Dataset], xr.Dataset], dict[str, Any]], ...] = 
     (initial, {**INITIAL, "color": COLOURS[3]}),
     (trained, {**TRAINED, "color": COLOURS[0]}),
 )
-COLUMNS = 4  # networks beside each other; more are drawn below
 
 
 def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
@@ -54,34 +58,16 @@ def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
         return note_figure("Only fully connected networks and simple CNNs were measured.")
     chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
     (dataset,), names = datasets_and_networks(chosen)
-    columns = min(COLUMNS, len(names))
-    blocks = -(-len(names) // columns)
-    width = PAGE_WIDTH if columns > 1 else PAGE_WIDTH / 2
-    figure, grid = panels(len(ROWS) * blocks, columns, width=width, row_height=1.6, sharex=True, sharey="row")
-    by_network = grid.reshape(blocks, len(ROWS), columns).swapaxes(1, 2).reshape(-1, len(ROWS))
-    for place, (network, axes) in enumerate(zip(names, by_network, strict=False)):
+    figure, by_network = panels_by_network([f"{label(network)}\n{label(dataset)}" for network in names], list(ROWS.values()))
+    for network, axes in zip(names, by_network, strict=True):
         checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
-        for axis, (quantity, name) in zip(axes, ROWS.items(), strict=True):
+        for axis, quantity in zip(axes, ROWS, strict=True):
             draw_panel(axis, checkpoints, quantity)
-            axis.set(yscale="log", xlim=(-0.04, 1.04), ylabel="" if place % columns else name)
-        axes[0].set_title(f"{label(network)}\n{label(dataset)}")
+            axis.set_yscale("log")
+            plain_log_ticks(axis.yaxis, (1.0, 3.0))
         axes[-1].axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-        axes[-1].set_xlabel("relative depth")
-        axes[-1].xaxis.set_tick_params(labelbottom=True)
-    for axis in by_network[len(names) :].ravel():
-        axis.remove()
-    for axis in grid[:, 0]:
-        plain_log_ticks(axis.yaxis, (1.0, 3.0))
     legend_below(figure, legend_entries(set(chosen.operation.values.ravel().tolist())))
     return figure
-
-
-def dataset_with_most(checkpoints: xr.Dataset) -> str:
-    """The data set with most networks, counted at initialisation and trained; of equals the first by name."""
-    names: list[str] = checkpoints.dataset.values.tolist()
-    states = set(zip(names, checkpoints.network.values.tolist(), checkpoints.epoch.values > 0, strict=True))
-    counts = Counter(dataset for dataset, *_ in states)
-    return min(names, key=lambda dataset: (-counts[dataset], dataset))
 
 
 def draw_panel(axis: Axes, checkpoints: xr.Dataset, quantity: str) -> None:

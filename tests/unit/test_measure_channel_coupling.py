@@ -91,6 +91,15 @@ def test_networks_without_pairs_have_missing_numbers_and_say_why(tmp_path: Path)
     assert found.correlation.isnull().all()
 
 
+def test_layers_of_few_channels_say_so(tmp_path: Path) -> None:
+    few = CNN | {"width": 7 / 64}
+    found = measure(tmp_path, few, build(few))
+    assert found.reason.values.tolist() == [
+        ["it reads the images", *["fewer than 8 channels are between the two convolutions"] * 2]
+    ]
+    assert found.correlation.isnull().all()
+
+
 def test_files_of_all_networks_combine(measured: xr.Dataset, tmp_path: Path) -> None:
     for name, specification in (("resnet", RESNET), ("fc", FC)):
         folder = tmp_path / name

@@ -20,7 +20,8 @@ PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_d
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
 DECIDE = {"decide_claims"}
 SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
-SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE
+FIGURES_OF_SHUFFLE = {"draw_channel_shuffle", "draw_channel_shares"}
+SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE | FIGURES_OF_SHUFFLE
 SHUFFLE = {"measure_channel_shuffle"} | SUMMARISE_SHUFFLE
 ONLY_SWEEP = {"measure_stability"} | SUMMARISE
 SWEEP = ONLY_SWEEP | SHUFFLE  # shuffled networks are compared with it
@@ -30,14 +31,14 @@ SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
 FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
 SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
-SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
+SUMMARISE_COUPLING = {"summarise_channel_coupling", "draw_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
 OF_MAPS = FILTERS | ACTIVATIONS | COUPLING
 TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
+OF_RUNS = {"draw_filter_spectra", "draw_channel_coupling"} | FIGURES_OF_SHUFFLE  # figures that average over runs
 IMPORT = {"import_network"} | PREDICT
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
 OF_DIGITS = EVERYTHING - {"import_network"}
@@ -67,6 +68,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "filter_spectra": (False, DECIDE),
     "activation_spectra.images": (30, ACTIVATIONS),
     "channel_shuffle.permutations": (3, SHUFFLE),
+    "channel_shuffle.single_permutations": (0, SHUFFLE),
     "channel_shuffle.first_layer": (True, SHUFFLE),
     "channel_shuffle.displacement": (0.5, SHUFFLE),
     "channel_shuffle.interpolation": ("gaussian", SHUFFLE),
@@ -139,13 +141,14 @@ MODULES: dict[str, set[str]] = {
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
+    "diffeo/channel_claims.py": DECIDE,
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_SHUFFLE,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
@@ -161,7 +164,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
+    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | OF_RUNS,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
@@ -182,7 +185,11 @@ MODULES: dict[str, set[str]] = {
     "support/netcdf.py": EVERYTHING,
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | OTHER_FIGURES,
+    "support/plotting.py": FIGURES_OF_SUMMARY
+    | FIGURES_OF_CALIBRATION
+    | FIGURES_OF_PREDICTOR
+    | OF_RUNS
+    | {"draw_training_curves"},
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
@@ -199,6 +206,9 @@ MODULES: dict[str, set[str]] = {
     "decide_claims.py": DECIDE,
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
+    "draw_channel_coupling.py": {"draw_channel_coupling"},
+    "draw_channel_shares.py": {"draw_channel_shares"},
+    "draw_channel_shuffle.py": {"draw_channel_shuffle"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
     "draw_filter_spectra.py": {"draw_filter_spectra"},

@@ -20,7 +20,7 @@ from workflow_scripts.diffeo.variables import described, variable
 
 Numbers = tuple[xr.Variable, xr.Variable, str]  # a number, its standard error, what it is
 
-STANDARD = "standard"
+STANDARD, RECALIBRATED = "standard", "shuffled_recalibrated"  # variants
 LOGITS = "logits"
 LAYERS = {
     "layer_name": "name of the operation inside the network",

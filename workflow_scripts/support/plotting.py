@@ -151,6 +151,34 @@ def wrapped_panels(
     return figure, axes[:count], lowest
 
 
+def panels_by_network(
+    titles: Sequence[str], rows: Sequence[str], *, columns: int = 4, row_height: float = 1.6
+) -> tuple[Figure, np.ndarray[Any, np.dtype[np.object_]]]:
+    """Figure with a column of panels against relative depth for each network, at most `columns` beside each other.
+
+    Args:
+        titles: of the networks.
+        rows: what the panels of a column show, from above; the labels of the y axes, which panels beside each other share.
+
+    Returns:
+        figure; its axes (network, row).
+    """
+    columns = min(columns, len(titles))
+    blocks = -(-len(titles) // columns)
+    width = PAGE_WIDTH if columns > 1 else PAGE_WIDTH / 2
+    figure, grid = panels(len(rows) * blocks, columns, width=width, row_height=row_height, sharex=True, sharey="row")
+    by_network = grid.reshape(blocks, len(rows), columns).swapaxes(1, 2).reshape(-1, len(rows))
+    for place, (title, axes) in enumerate(zip(titles, by_network, strict=False)):
+        for axis, name in zip(axes, rows, strict=True):
+            axis.set(xlim=(-0.04, 1.04), ylabel="" if place % columns else name)
+        axes[0].set_title(title)
+        axes[-1].set_xlabel("relative depth")
+        axes[-1].xaxis.set_tick_params(labelbottom=True)
+    for axis in by_network[len(titles) :].ravel():
+        axis.remove()
+    return figure, by_network[: len(titles)]
+
+
 def note_figure(note: str) -> Figure:
     """A figure that says why there is nothing to draw."""
     figure, axes = panels(1, 1, row_height=0.6)
