@@ -1,4 +1,4 @@
-"""Tables of shuffled channels and of coupled neurons made by hand, with planted numbers: what tests of claims and figures read."""
+"""Tables of shuffled channels and of coupled neurons with planted numbers: what the tests of claims and figures read."""
 
 from collections.abc import Mapping
 

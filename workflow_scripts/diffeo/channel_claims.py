@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
-from workflow_scripts.diffeo.run_averages import average_over_runs, initial, output, trained
+from workflow_scripts.diffeo.run_averages import Average, average_over_runs, initial, output, trained
 from workflow_scripts.diffeo.shuffle_averages import RECALIBRATED
 from workflow_scripts.diffeo.stability_claims import networks
 
@@ -18,27 +18,34 @@ Select = Callable[[xr.Dataset], xr.Dataset]
 SAME = 0.1  # a factor of 1.26: the least change that counts
 COUPLED = math.log10(1.1)
 NOTHING_SHUFFLED = "no convolution has input channels to shuffle"
+UNSTABLE = "R_f is not below 1: there is no stability to account for"
 NO_PAIR = "no two convolutions follow each other whose filters can be compared and that share 8 channels"
 
 
 def shuffled(name: str, select: Select, *, stable: bool = False) -> EvidenceMaker:
     """A logarithm of `results/channel_shuffle.nc` at the logits, of all but the simple networks, at initialisation or trained.
 
-    With `stable`, of networks whose R is known to be below 1.
+    With `stable`, of networks whose R is known to be below 1: others have no stability to account for.
     """
 
     def evidence(table: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
         checkpoints = select(table).sel(variant=RECALIBRATED)
         values, errors = (output(checkpoints, part) for part in (name, f"{name}_standard_error"))
-        undefined = NOTHING_SHUFFLED
-        if stable:
-            values = values.where(output(checkpoints, "spatial_share").notnull())
-            undefined += ", or R of the network as it is is not below 1: there is no stability to account for"
-        found = average_over_runs(values, errors)
+        anything = average_over_runs(values, errors)
+        known = output(checkpoints, "spatial_share").notnull()
+        found = average_over_runs(values.where(known), errors) if stable else anything
         missing = f"no {select.__name__} network was measured"
-        return [row(group, found.get(group), missing, undefined) for group in networks(table, simple=False)]
+        return [
+            row(group, found.get(group), missing, UNSTABLE if is_finite(anything.get(group)) else NOTHING_SHUFFLED)
+            for group in networks(table, simple=False)
+        ]
 
     return evidence
+
+
+def is_finite(average: Average | None) -> bool:
+    """Whether there is an average and it is a number."""
+    return average is not None and math.isfinite(average.value)
 
 
 def coupled(transformation: str, select: Select) -> EvidenceMaker:
@@ -72,10 +79,10 @@ CHANNEL_CLAIMS = (
         "nothing changes (R_f stays the same within 25 %).",
         MECHANISM,
         SPATIAL_OR_CHANNEL,
-        f"{CHANGE} trained networks {DEEP}",
+        f"{CHANGE} trained networks with R_f below 1 {DEEP}",
         (-SAME, SAME),
         "channel_shuffle",
-        shuffled("change", trained),
+        shuffled("change", trained, stable=True),
     ),
     Claim(
         "shuffle_initial",
