@@ -38,8 +38,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 4
-    )  # data, calibration, training, stability, predictor, filters; summaries, claims
+        len(files) == 3 + 4 + 2 + 8 + 3 + 4 + 7
+    )  # data, calibration, training, stability, predictor, filters and activations and channels; summaries, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
@@ -125,7 +125,8 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "image_size",
     }
     of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
-    assert of_stability | of_predictor | {"training_curves", "noisy_samples", "filter_spectra"} <= names
+    of_channels = {"channel_shuffle", "channel_shares", "channel_coupling"}
+    assert of_stability | of_predictor | of_channels | {"training_curves", "noisy_samples", "filter_spectra"} <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")
