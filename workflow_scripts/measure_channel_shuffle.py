@@ -1,6 +1,6 @@
 """Measure how far every operation of a run's networks moves when their convolutions read shuffled channels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ import xarray as xr
 from torch import Tensor, nn
 
 from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
-from workflow_scripts.diffeo.channel_shuffle import recalibrated, shuffle_channels, shuffled_convolutions
+from workflow_scripts.diffeo.channel_shuffle import channel_order, recalibrated, shuffle_channels, shuffled_convolutions
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.perturbations import reference_name
-from workflow_scripts.diffeo.stability import Sweep, images_per_batch, stability_sweep
+from workflow_scripts.diffeo.single_shuffles import single_shuffle_sweep
+from workflow_scripts.diffeo.stability import Sweep, images_per_batch, needs_float64, stability_sweep
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.measure_stability import make_perturbations, radius_of
 from workflow_scripts.support.checkpoints import load_network
@@ -26,12 +27,11 @@ VARIANTS = ("shuffled", "shuffled_recalibrated")
 LAYER_COORDINATES = ("layer_name", "operation", "relative_depth")
 NOTHING_TO_SHUFFLE = "no convolution of this network has input channels to shuffle: shuffled numbers are missing"
 NO_CONVOLUTION = [""]
-LOGITS = -2
 MOVED = "squared distance of the activations of the moved and the reference image"
 SPREAD = "squared distance of a reference image's activation from the mean activation"
 SQUARED = "squared activation"
 Measure = Callable[..., Sweep]
-Sweeps = list[list[Sweep]]
+Rows = Sequence[Sequence[Tensor]] | Tensor
 
 
 def main(
@@ -55,15 +55,14 @@ def main(
     calibrated = one_strength(read_dataset(calibration).sel(cutoff=sweep["cutoff"]).squeeze("dataset"), settings)
     perturbations = make_perturbations(calibrated, sweep, ensemble, device)
     radii = torch.tensor(radius_of(perturbations, calibrated).values)
-    measure = partial(measured, images, list(perturbations.values()), radii, sweep, probe["draws"], memory_mb)
+    inputs = (images, list(perturbations.values()), radii, sweep, probe["draws"], memory_mb)
     parts, standards = [], [read_dataset(path) for path in stability]
     for checkpoint, standard in zip(checkpoints, standards, strict=True):
         network, content = load_network(checkpoint)
         epoch = content["epoch"]
         whole_batch = prepare_batch_norm(network.to(device), images, epoch, sweep["batchnorm_at_init"])
-        measure_this = partial(measure, whole_batch=whole_batch)
-        shuffled = shuffled_sweeps(network, images, measure_this, settings)
-        singles = single_sweeps(network, images, measure_this, settings)
+        shuffled = shuffled_sweeps(network, images, partial(measured, *inputs, whole_batch=whole_batch), settings)
+        singles = single_shuffles(*inputs, network, settings, whole_batch=whole_batch)
         reference = one_strength(standard.squeeze(list(labels), drop=True).sel(epoch=epoch, drop=True), settings)
         part = as_dataset(shuffled, singles, reference, list(perturbations), settings)
         parts.append(part.expand_dims(epoch=[epoch]))
@@ -108,18 +107,17 @@ def measured(
     network: nn.Module,
     *,
     whole_batch: bool,
-    output_only: bool = False,
 ) -> Sweep:
     """The stability sweep of one network."""
-    observed = ObservedNetwork(network, every_operation=sweep["operations"] == "every" and not output_only)
+    observed = ObservedNetwork(network, every_operation=sweep["operations"] == "every")
     batch_size = len(images) if whole_batch else images_per_batch(observed, images[:1], memory_mb)
     options: dict[str, Any] = {"draws": draws, "batch_size": batch_size, "precision": sweep["precision"], "progress": progress}
     return stability_sweep(observed, images, perturbations, radii, **options)
 
 
-def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> Sweeps:
+def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> list[list[Sweep]]:
     """For each permutation the sweeps of `VARIANTS`; empty where there is nothing to shuffle."""
-    found: Sweeps = []
+    found: list[list[Sweep]] = []
     if not shuffled_convolutions(network, first_layer=settings["first_layer"]):
         return found
     for permutation in progress(range(settings["permutations"])):
@@ -130,17 +128,38 @@ def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settin
     return found
 
 
-def single_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> Sweeps:
-    """For each permutation the sweeps, of the output alone, with one convolution shuffled and batch-norm recalibrated."""
-    first_layer, seed = settings["first_layer"], settings["seed"]
-    found: Sweeps = []
-    for permutation in progress(range(settings["single_permutations"])):
-        sweeps = []
-        for name in shuffled_convolutions(network, first_layer=first_layer):
-            shuffled = shuffle_channels(network, seed, permutation, first_layer=first_layer, only=name)
-            sweeps.append(measure(recalibrated(shuffled, images) or shuffled, output_only=True))
-        found.append(sweeps)
-    return found
+def single_shuffles(
+    images: Tensor,
+    perturbations: list[Any],
+    radii: Tensor,
+    sweep: Mapping[str, Any],
+    draws: int,
+    memory_mb: int,
+    network: nn.Module,
+    settings: Mapping[str, Any],
+    *,
+    whole_batch: bool,
+) -> tuple[Tensor, Tensor] | None:
+    """The sweep of the output with one convolution shuffled at a time; `None` if there is none, or the network is not traced."""
+    permutations = range(settings["single_permutations"])
+    convolutions = shuffled_convolutions(network, first_layer=settings["first_layer"])
+    if not (permutations and convolutions and sweep["operations"] == "every"):
+        return None
+    orders = {
+        name: torch.stack([channel_order(settings["seed"], number, name, convolution.weight.shape[1]) for number in permutations])
+        for name, convolution in convolutions.items()
+    }
+    in_double = bool(needs_float64(images, radii, sweep["precision"]).any())
+    return single_shuffle_sweep(
+        network,
+        orders,
+        images,
+        perturbations,
+        draws=draws,
+        batch_size=len(images) if whole_batch else images_per_batch(ObservedNetwork(network), images[:1], memory_mb),
+        dtype=torch.float64 if in_double else torch.float32,
+        progress=progress,
+    )
 
 
 def convolution_coordinates(
@@ -155,7 +174,11 @@ def convolution_coordinates(
 
 
 def as_dataset(
-    shuffled: Sweeps, singles: Sweeps, standard: xr.Dataset, perturbations: list[str], settings: Mapping[str, Any]
+    shuffled: list[list[Sweep]],
+    singles: tuple[Tensor, Tensor] | None,
+    standard: xr.Dataset,
+    perturbations: list[str],
+    settings: Mapping[str, Any],
 ) -> xr.Dataset:
     """Label the sweeps of one checkpoint, beside the numbers of the network as it is, from its stability file."""
     reference = reference_name(settings["interpolation"])
@@ -163,11 +186,13 @@ def as_dataset(
     cell = ("perturbation", "layer", "sample", "draw")
     size = {name: standard.sizes[name] for name in cell}
     outer = {"permutation": settings["permutations"], "variant": len(VARIANTS)}
-    variables = stacked(shuffled, outer | size, slice(None), "", "all convolutions shuffled")
-    convolutions = len(singles[0]) if singles else 0
-    outer = {"single_permutation": max(1, settings["single_permutations"]), "convolution": max(1, convolutions)}
+    distances = [[sweep.squared_distance[:, 0] for sweep in row] for row in shuffled]
+    deviations = [[sweep.squared_deviation[0] for sweep in row] for row in shuffled]
+    variables = labelled(distances, deviations, outer | size, "", "all convolutions shuffled")
+    outer = {"convolution": len(singles[0]) if singles else 1, "single_permutation": max(1, settings["single_permutations"])}
     del size["layer"]
-    variables |= stacked(singles, outer | size, LOGITS, "single_", "one convolution shuffled, logits")
+    single_distances, single_deviations = singles or ([], [])
+    variables |= labelled(single_distances, single_deviations, outer | size, "single_", "one convolution shuffled, logits")
     original = "the network as it is, from the stability sweep"
     for name, dims, meaning in (("squared_distance", cell, MOVED), ("squared_deviation", cell[1:3], SPREAD)):
         values = standard[name].transpose(*dims).values
@@ -178,20 +203,19 @@ def as_dataset(
     return xr.Dataset(variables, coordinates).pipe(numbered)
 
 
-def stacked(sweeps: Sweeps, sizes: dict[str, int], layers: int | slice, prefix: str, how: str) -> dict[str, xr.Variable]:
-    """Numbers of sweeps, in rows by the first two of the dims `sizes`, at some layers; missing where there is no sweep."""
-    distance_dims = tuple(sizes)
-    deviation_dims = tuple(name for name in sizes if name not in ("perturbation", "draw"))
-    distance = np.full(list(sizes.values()), np.nan, np.float32)
-    deviation = np.full([sizes[name] for name in deviation_dims], np.nan)
-    for first, row in enumerate(sweeps):
-        for second, sweep in enumerate(row):
-            distance[first, second] = sweep.squared_distance[:, 0, layers].numpy()
-            deviation[first, second] = sweep.squared_deviation[0, layers].numpy()
-    return {
-        f"{prefix}squared_distance": variable(distance_dims, distance, f"{MOVED}, {how}", SQUARED),
-        f"{prefix}squared_deviation": variable(deviation_dims, deviation, f"{SPREAD}, {how}", SQUARED),
-    }
+def labelled(distances: Rows, deviations: Rows, sizes: Mapping[str, int], prefix: str, how: str) -> dict[str, xr.Variable]:
+    """Numbers of sweeps, in rows by the first two of the dims `sizes` of the distances; missing where there is no row."""
+    found = {}
+    for name, meaning, rows, left_out, kind in (
+        ("squared_distance", MOVED, distances, (), np.float32),
+        ("squared_deviation", SPREAD, deviations, ("perturbation", "draw"), np.float64),
+    ):
+        dims = tuple(dim for dim in sizes if dim not in left_out)
+        values = np.full([sizes[dim] for dim in dims], np.nan, kind)
+        for first, row in enumerate(rows):
+            values[first] = np.stack([part.numpy() for part in row])
+        found[f"{prefix}{name}"] = variable(dims, values, f"{meaning}, {how}", SQUARED)
+    return found
 
 
 if "snakemake" in globals():

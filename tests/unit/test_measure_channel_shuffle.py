@@ -123,7 +123,8 @@ def test_convolutions_shuffled_alone_are_those_of_a_stability_sweep_of_such_a_ne
     assert here.convolution_name.values.tolist() == names
     depths = dict(zip(here.layer_name.values.tolist(), here.relative_depth.values.tolist(), strict=True))
     assert here.convolution_depth.values.tolist() == [depths[name] for name in names]
-    alone = shuffle_channels(network, SETTINGS["seed"], 0, only=names[3])
+    alone = copy.deepcopy(network)
+    alone.get_submodule(names[3]).weight = shuffle_channels(network, SETTINGS["seed"], 0).get_submodule(names[3]).weight
     calibrate_batch_norm(alone, load_probe(inputs[0], IMAGES, "cpu")[0])
     stability = read_dataset(stability_of(inputs, checkpoint(tmp_path, VGG, 1, alone), 1)).squeeze([*RUN_DIMENSIONS, "epoch"])
     expected = stability.isel(strength=1, layer=-2).sel(perturbation=["diffeo_gaussian", "noise_gaussian"], reference="smoothed")

@@ -32,16 +32,12 @@ def channel_order(seed: int, permutation: int, layer: str, channels: int) -> Ten
 
 
 @torch.no_grad()
-def shuffle_channels(network: nn.Module, seed: int, permutation: int, *, first_layer: bool = False, only: str = "") -> nn.Module:
-    """A copy of a network in which every convolution reads its input channels in a random order, one for all its outputs.
-
-    `only` names the one convolution to shuffle, in the order that it has when all are shuffled; all where it is empty.
-    """
+def shuffle_channels(network: nn.Module, seed: int, permutation: int, *, first_layer: bool = False) -> nn.Module:
+    """A copy of a network in which every convolution reads its input channels in a random order, one for all its outputs."""
     shuffled = copy.deepcopy(network)
     for name, convolution in shuffled_convolutions(shuffled, first_layer=first_layer).items():
-        if only in ("", name):
-            weight = convolution.weight
-            weight.copy_(weight[:, channel_order(seed, permutation, name, weight.shape[1]).to(weight.device)])
+        weight = convolution.weight
+        weight.copy_(weight[:, channel_order(seed, permutation, name, weight.shape[1]).to(weight.device)])
     return shuffled
 
 
