@@ -1,7 +1,7 @@
 """Measure how far every operation of a run's networks moves when their convolutions read shuffled channels."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.channel_shuffle import channel_order, recalibrated, shuffle_channels, shuffled_convolutions
 from workflow_scripts.diffeo.operations import ObservedNetwork
-from workflow_scripts.diffeo.perturbations import reference_name
+from workflow_scripts.diffeo.perturbations import Perturbation, reference_name
 from workflow_scripts.diffeo.single_shuffles import single_shuffle_sweep
 from workflow_scripts.diffeo.stability import Sweep, images_per_batch, needs_float64, stability_sweep
 from workflow_scripts.diffeo.variables import variable
@@ -26,12 +26,22 @@ from workflow_scripts.support.tensors import load_probe, prepare_torch
 VARIANTS = ("shuffled", "shuffled_recalibrated")
 LAYER_COORDINATES = ("layer_name", "operation", "relative_depth")
 NOTHING_TO_SHUFFLE = "no convolution of this network has input channels to shuffle: shuffled numbers are missing"
-NO_CONVOLUTION = [""]
 MOVED = "squared distance of the activations of the moved and the reference image"
 SPREAD = "squared distance of a reference image's activation from the mean activation"
 SQUARED = "squared activation"
-Measure = Callable[..., Sweep]
 Rows = Sequence[Sequence[Tensor]] | Tensor
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all sweeps of a run have in common: images, what moves them and how far, the block `stability`, draws, memory."""
+
+    images: Tensor
+    perturbations: Mapping[str, Perturbation]
+    radii: Tensor
+    sweep: Mapping[str, Any]
+    draws: int
+    memory_mb: int
 
 
 def main(
@@ -55,20 +65,17 @@ def main(
     calibrated = one_strength(read_dataset(calibration).sel(cutoff=sweep["cutoff"]).squeeze("dataset"), settings)
     perturbations = make_perturbations(calibrated, sweep, ensemble, device)
     radii = torch.tensor(radius_of(perturbations, calibrated).values)
-    inputs = (images, list(perturbations.values()), radii, sweep, probe["draws"], memory_mb)
+    inputs = Inputs(images, perturbations, radii, sweep, probe["draws"], memory_mb)
     parts, standards = [], [read_dataset(path) for path in stability]
     for checkpoint, standard in zip(checkpoints, standards, strict=True):
         network, content = load_network(checkpoint)
         epoch = content["epoch"]
-        whole_batch = prepare_batch_norm(network.to(device), images, epoch, sweep["batchnorm_at_init"])
-        shuffled = shuffled_sweeps(network, images, partial(measured, *inputs, whole_batch=whole_batch), settings)
-        singles = single_shuffles(*inputs, network, settings, whole_batch=whole_batch)
         reference = one_strength(standard.squeeze(list(labels), drop=True).sel(epoch=epoch, drop=True), settings)
-        part = as_dataset(shuffled, singles, reference, list(perturbations), settings)
+        part = of_checkpoint(network.to(device), epoch, inputs, reference, settings)
         parts.append(part.expand_dims(epoch=[epoch]))
     dataset = with_run_dimensions(xr.concat(parts, dim="epoch", coords="minimal", compat="override"), labels)
-    convolutions = convolution_coordinates(network, standards[0], settings)
-    dataset = dataset.assign_coords({name: standards[0][name] for name in LAYER_COORDINATES} | convolutions)
+    coordinates = {name: standards[0][name] for name in LAYER_COORDINATES}
+    dataset = dataset.assign_coords(coordinates | convolution_coordinates(names_of(network, settings), standards[0]))
     write_dataset(
         dataset,
         shuffle,
@@ -97,76 +104,81 @@ def one_strength(dataset: xr.Dataset, settings: Mapping[str, Any]) -> xr.Dataset
     return dataset.isel({"strength": found[:1], dataset.interpolation.dims[0]: np.flatnonzero(rows)})
 
 
-def measured(
-    images: Tensor,
-    perturbations: list[Any],
-    radii: Tensor,
-    sweep: Mapping[str, Any],
-    draws: int,
-    memory_mb: int,
-    network: nn.Module,
-    *,
-    whole_batch: bool,
-) -> Sweep:
+def of_checkpoint(
+    network: nn.Module, epoch: int, inputs: Inputs, standard: xr.Dataset, settings: Mapping[str, Any]
+) -> xr.Dataset:
+    """Everything measured of one checkpoint, beside the numbers of the network as it is from its stability file."""
+    whole_batch = prepare_batch_norm(network, inputs.images, epoch, inputs.sweep["batchnorm_at_init"])
+    shuffled = shuffled_sweeps(network, inputs, settings, whole_batch=whole_batch)
+    singles = single_shuffles(network, inputs, settings, whole_batch=whole_batch)
+    return as_dataset(shuffled, singles, standard, list(inputs.perturbations), len(names_of(network, settings)), settings)
+
+
+def names_of(network: nn.Module, settings: Mapping[str, Any]) -> list[str]:
+    """Names of the convolutions that are shuffled, one empty name where there is none."""
+    return list(shuffled_convolutions(network, first_layer=settings["first_layer"])) or [""]
+
+
+def measured(network: nn.Module, inputs: Inputs, *, whole_batch: bool) -> Sweep:
     """The stability sweep of one network."""
-    observed = ObservedNetwork(network, every_operation=sweep["operations"] == "every")
-    batch_size = len(images) if whole_batch else images_per_batch(observed, images[:1], memory_mb)
-    options: dict[str, Any] = {"draws": draws, "batch_size": batch_size, "precision": sweep["precision"], "progress": progress}
-    return stability_sweep(observed, images, perturbations, radii, **options)
+    observed = ObservedNetwork(network, every_operation=inputs.sweep["operations"] == "every")
+    return stability_sweep(
+        observed,
+        inputs.images,
+        list(inputs.perturbations.values()),
+        inputs.radii,
+        draws=inputs.draws,
+        batch_size=batch_size(observed, inputs, whole_batch=whole_batch),
+        precision=inputs.sweep["precision"],
+        progress=progress,
+    )
 
 
-def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> list[list[Sweep]]:
+def batch_size(observed: ObservedNetwork, inputs: Inputs, *, whole_batch: bool) -> int:
+    """Images per forward pass: all, or as many as fit."""
+    return len(inputs.images) if whole_batch else images_per_batch(observed, inputs.images[:1], inputs.memory_mb)
+
+
+def shuffled_sweeps(network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool) -> list[list[Sweep]]:
     """For each permutation the sweeps of `VARIANTS`; empty where there is nothing to shuffle."""
     found: list[list[Sweep]] = []
     if not shuffled_convolutions(network, first_layer=settings["first_layer"]):
         return found
     for permutation in progress(range(settings["permutations"])):
         shuffled = shuffle_channels(network, settings["seed"], permutation, first_layer=settings["first_layer"])
-        calibrated = recalibrated(shuffled, images)
-        sweep = measure(shuffled)
-        found.append([sweep, measure(calibrated) if calibrated else sweep])
+        calibrated = recalibrated(shuffled, inputs.images)
+        sweep = measured(shuffled, inputs, whole_batch=whole_batch)
+        found.append([sweep, measured(calibrated, inputs, whole_batch=whole_batch) if calibrated else sweep])
     return found
 
 
 def single_shuffles(
-    images: Tensor,
-    perturbations: list[Any],
-    radii: Tensor,
-    sweep: Mapping[str, Any],
-    draws: int,
-    memory_mb: int,
-    network: nn.Module,
-    settings: Mapping[str, Any],
-    *,
-    whole_batch: bool,
+    network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool
 ) -> tuple[Tensor, Tensor] | None:
     """The sweep of the output with one convolution shuffled at a time; `None` if there is none, or the network is not traced."""
     permutations = range(settings["single_permutations"])
     convolutions = shuffled_convolutions(network, first_layer=settings["first_layer"])
-    if not (permutations and convolutions and sweep["operations"] == "every"):
+    if not (permutations and convolutions and inputs.sweep["operations"] == "every"):
         return None
     orders = {
         name: torch.stack([channel_order(settings["seed"], number, name, convolution.weight.shape[1]) for number in permutations])
         for name, convolution in convolutions.items()
     }
-    in_double = bool(needs_float64(images, radii, sweep["precision"]).any())
+    in_double = bool(needs_float64(inputs.images, inputs.radii, inputs.sweep["precision"]).any())
     return single_shuffle_sweep(
         network,
         orders,
-        images,
-        perturbations,
-        draws=draws,
-        batch_size=len(images) if whole_batch else images_per_batch(ObservedNetwork(network), images[:1], memory_mb),
+        inputs.images,
+        list(inputs.perturbations.values()),
+        draws=inputs.draws,
+        batch_size=batch_size(ObservedNetwork(network), inputs, whole_batch=whole_batch),
         dtype=torch.float64 if in_double else torch.float32,
         progress=progress,
     )
 
 
-def convolution_coordinates(
-    network: nn.Module, standard: xr.Dataset, settings: Mapping[str, Any]
-) -> dict[str, tuple[tuple[str, str], Any]]:
+def convolution_coordinates(names: list[str], standard: xr.Dataset) -> dict[str, tuple[tuple[str, str], Any]]:
     """Names of the convolutions that are shuffled one at a time, and their depth where the stability file has them."""
-    names = list(shuffled_convolutions(network, first_layer=settings["first_layer"])) or NO_CONVOLUTION
     depth = dict(zip(standard.layer_name.values.ravel().tolist(), standard.relative_depth.values.ravel().tolist(), strict=True))
     dims = ("network", "convolution")
     depths = [depth.get(name, np.nan) for name in names]
@@ -178,6 +190,7 @@ def as_dataset(
     singles: tuple[Tensor, Tensor] | None,
     standard: xr.Dataset,
     perturbations: list[str],
+    convolutions: int,
     settings: Mapping[str, Any],
 ) -> xr.Dataset:
     """Label the sweeps of one checkpoint, beside the numbers of the network as it is, from its stability file."""
@@ -189,7 +202,7 @@ def as_dataset(
     distances = [[sweep.squared_distance[:, 0] for sweep in row] for row in shuffled]
     deviations = [[sweep.squared_deviation[0] for sweep in row] for row in shuffled]
     variables = labelled(distances, deviations, outer | size, "", "all convolutions shuffled")
-    outer = {"convolution": len(singles[0]) if singles else 1, "single_permutation": max(1, settings["single_permutations"])}
+    outer = {"convolution": convolutions, "single_permutation": max(1, settings["single_permutations"])}
     del size["layer"]
     single_distances, single_deviations = singles or ([], [])
     variables |= labelled(single_distances, single_deviations, outer | size, "single_", "one convolution shuffled, logits")

@@ -197,15 +197,17 @@ def test_a_network_of_one_channel_in_each_layer_is_not_changed(inputs: tuple[Pat
 
 
 def test_convolutions_alone_are_left_out_where_they_are_not_asked_for(inputs: tuple[Path, Path], tmp_path: Path) -> None:
-    found = shuffled(inputs, tmp_path, CNN, single_permutations=0)
+    found = shuffled(inputs, tmp_path, CNN | {"depth": 3}, single_permutations=0)
     assert found.single_squared_distance.isnull().all()
     assert found.squared_distance.notnull().all()
-    assert found.convolution_name.values.tolist() == [["conv2"]]
+    assert found.convolution_name.values.tolist() == [["conv2", "conv3"]]
 
 
 def test_outputs_only(inputs: tuple[Path, Path], tmp_path: Path) -> None:
-    found = shuffled(inputs, tmp_path, CNN, operations="output")
+    found = shuffled(inputs, tmp_path, CNN | {"depth": 3}, operations="output")
     assert found.operation.values.tolist() == [["input", "logits", "softmax"]]
+    assert found.squared_distance.notnull().all()
+    assert found[["single_squared_distance", "convolution_depth"]].isnull().all().to_array().all()
 
 
 @pytest.mark.parametrize(

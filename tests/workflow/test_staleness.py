@@ -167,6 +167,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | OF_RUNS,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
+    "diffeo/single_shuffles.py": SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
     "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE,
