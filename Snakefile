@@ -53,6 +53,7 @@ include: "rules/fields_figures.smk"
 include: "rules/activations_figures.smk"
 include: "rules/deconvolution_figures.smk"
 include: "rules/local_models_figures.smk"
+include: "rules/channels_figures.smk"
 include: "rules/figures.smk"
 
 

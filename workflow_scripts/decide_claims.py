@@ -11,6 +11,7 @@ from xarray import Dataset
 
 from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
 from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
+from workflow_scripts.diffeo.channel_claims import CHANNEL_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
@@ -31,6 +32,7 @@ CLAIMS = (
     *ANTIALIASING_CLAIMS,
     *FILTER_CLAIMS,
     *ACTIVATION_CLAIMS,
+    *CHANNEL_CLAIMS,
     *LOCAL_MODEL_CLAIMS,
     *FIELD_CLAIMS,
 )

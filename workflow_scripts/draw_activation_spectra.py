@@ -10,18 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.diffeo.activation_averages import RESOLVED
-from workflow_scripts.diffeo.run_averages import average_over_runs, log10_with_error
+from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, log10_with_error
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import STATE_LINES, STATES, line_handles, network_panels
+from workflow_scripts.support.operation_panels import STATE_LINES, STATES, line_handles
 from workflow_scripts.support.plotting import (
     GREY,
-    dataset_with_most,
     datasets_and_networks,
     label,
     legend_below,
     log_band,
     note_figure,
+    panels_by_network,
     plain_log_ticks,
     save_figure,
 )
@@ -45,9 +45,8 @@ def draw(spectra: xr.Dataset) -> Figure:
     chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
     (dataset,), names = datasets_and_networks(chosen)
     rows = [f"{row} convolution\npower per mode / white" for row in ROWS]
-    figure, grid = network_panels(
-        [f"{label(name)}\n{label(dataset)}" for name in names], rows, row_height=1.7, sharex="row", sharey="row"
-    )
+    titles = [f"{label(name)}\n{label(dataset)}" for name in names]
+    figure, grid = panels_by_network(titles, rows, row_height=1.7, along_depth=False)
     for network, axes in zip(names, grid, strict=True):
         checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
         layers = drawn_layers(checkpoints.isel(checkpoint=0))

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from workflow_scripts.diffeo.configured_pairs import Measure, local_models, of_logits
 from workflow_scripts.diffeo.local_model_averages import against
-from workflow_scripts.diffeo.run_averages import at_strength, initial, log10_with_error, trained
+from workflow_scripts.diffeo.run_averages import at_strength, dataset_with_most, initial, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.plotting import (
@@ -23,7 +23,6 @@ from workflow_scripts.support.plotting import (
     INITIAL,
     MARKERS,
     TRAINED,
-    dataset_with_most,
     label,
     legend_below,
     log_band,

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.depth_profiles import SIMPLE
-from workflow_scripts.diffeo.run_averages import at_strength, initial, trained
+from workflow_scripts.diffeo.run_averages import at_strength, dataset_with_most, initial, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.operation_panels import STATE_LINES, Column, operation_figure
-from workflow_scripts.support.plotting import dataset_with_most, datasets_and_networks, label, note_figure, save_figure
+from workflow_scripts.support.plotting import datasets_and_networks, label, note_figure, save_figure
 
 
 def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:

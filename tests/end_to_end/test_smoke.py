@@ -145,8 +145,9 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
     of_stability = {"stability_bars", "stability_curves", "depth", "operations", "local_models", "antialiasing"}
     of_fields = {"field_norms", "field_patches", "field_parts"}
     of_mechanisms = {"filter_spectra", "activation_spectra", "activation_depth"}
+    of_channels = {"channel_shuffle", "channel_shares", "channel_coupling"}
     others = {"training_curves", "noisy_samples", "deconvolution"}
-    assert of_stability | of_predictor | of_fields | of_mechanisms | others <= names
+    assert of_stability | of_predictor | of_fields | of_mechanisms | of_channels | others <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

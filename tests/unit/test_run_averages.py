@@ -5,7 +5,14 @@ import pytest
 import xarray as xr
 
 from tests.synthetic import PLANTED, make_summary
-from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, stability_of, trained
+from workflow_scripts.diffeo.run_averages import (
+    at_strength,
+    average_over_runs,
+    dataset_with_most,
+    initial,
+    stability_of,
+    trained,
+)
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 
@@ -34,6 +41,13 @@ def test_an_imported_network_counts_as_trained_and_not_as_an_initialisation():
     summary = make_summary(planted={"lenet": (1.0, None)}, initial_seeds=1)
     imported = summary.assign_coords(recipe=("checkpoint", ["imported"]), epoch=("checkpoint", [1]))
     assert (trained(imported).sizes["checkpoint"], initial(imported).sizes["checkpoint"]) == (1, 0)
+
+
+def test_dataset_with_most_counts_networks_in_both_states():
+    one, two = make_summary(("b",), {"lenet": (1.0, 0.3)}), make_summary(("a", "c"), {"lenet": (1.0, None), "fc2": (1.0, None)})
+    assert dataset_with_most(one) == "b"
+    assert dataset_with_most(two) == "a"  # the first of equals
+    assert dataset_with_most(two.isel(checkpoint=np.flatnonzero((two.dataset == "c") | (two.network == "fc2")))) == "c"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_d
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
 DECIDE = {"decide_claims"}
 SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
-SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE
+FIGURES_OF_SHUFFLE = {"draw_channel_shuffle", "draw_channel_shares"}
+SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE | FIGURES_OF_SHUFFLE
 SHUFFLE = {"measure_channel_shuffle"} | SUMMARISE_SHUFFLE
 ONLY_SWEEP = {"measure_stability"} | SUMMARISE
 SWEEP = ONLY_SWEEP | SHUFFLE  # shuffled networks are compared with it
@@ -32,7 +33,7 @@ FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
 FIGURES_OF_ACTIVATIONS = {"draw_activation_spectra", "draw_activation_depth"}
 SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_ACTIVATIONS
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
-SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
+SUMMARISE_COUPLING = {"summarise_channel_coupling", "draw_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
 SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
 DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
@@ -47,6 +48,7 @@ OTHER_FIGURES = {
     "draw_deconvolution",
     "draw_deconvolution_pictures",
 } | FIGURES_OF_ACTIVATIONS
+OF_RUNS = {"draw_filter_spectra", "draw_channel_coupling"} | FIGURES_OF_SHUFFLE  # figures that average over runs
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
 FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
@@ -85,6 +87,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "filter_spectra": (False, DECIDE),
     "activation_spectra.images": (30, ACTIVATIONS),
     "channel_shuffle.permutations": (3, SHUFFLE),
+    "channel_shuffle.single_permutations": (0, SHUFFLE),
     "channel_shuffle.first_layer": (True, SHUFFLE),
     "channel_shuffle.displacement": (0.5, SHUFFLE),
     "channel_shuffle.interpolation": ("gaussian", SHUFFLE),
@@ -165,6 +168,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
+    "diffeo/channel_claims.py": DECIDE,
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
@@ -172,7 +176,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS | SUMMARISE,
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS | SUMMARISE | FIGURES_OF_SHUFFLE,
     "diffeo/deconvolution.py": DECONVOLVE,
     "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/configured_pairs.py": SUMMARISE | {"draw_filter_spectra"},
@@ -200,12 +204,11 @@ MODULES: dict[str, set[str]] = {
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/run_averages.py": SUMMARISE
-    | FIGURES_OF_PREDICTOR
-    | FIGURES_OF_ACTIVATIONS
-    | {"draw_filter_spectra", "draw_deconvolution"},
+    "diffeo/receptive_fields.py": DECONVOLVE,
+    "diffeo/run_averages.py": SUMMARISE | FIGURES_OF_PREDICTOR | OF_RUNS | {"draw_deconvolution"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
+    "diffeo/single_shuffles.py": SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
     "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE | FIELDS,
@@ -227,7 +230,13 @@ MODULES: dict[str, set[str]] = {
     "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS | {"draw_operations", "draw_antialiasing"},
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | FIGURES_OF_FIELDS | OTHER_FIGURES,
+    "support/plotting.py": FIGURES_OF_SUMMARY
+    | FIGURES_OF_CALIBRATION
+    | FIGURES_OF_PREDICTOR
+    | FIGURES_OF_FIELDS
+    | OTHER_FIGURES
+    | OF_RUNS
+    | {"draw_training_curves"},
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
@@ -250,6 +259,9 @@ MODULES: dict[str, set[str]] = {
     "draw_calibration.py": {"draw_calibration"},
     "draw_deconvolution.py": {"draw_deconvolution"},
     "draw_deconvolution_pictures.py": {"draw_deconvolution_pictures"},
+    "draw_channel_coupling.py": {"draw_channel_coupling"},
+    "draw_channel_shares.py": {"draw_channel_shares"},
+    "draw_channel_shuffle.py": {"draw_channel_shuffle"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
     "draw_field_norms.py": {"draw_field_norms"},

@@ -1,4 +1,4 @@
-"""What figures of the operations of networks have in common: a column of panels for each network, lines along its depth."""
+"""What figures of the operations of networks have in common: lines along their depth."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,12 +16,11 @@ from workflow_scripts.support.plotting import (
     GREY,
     INITIAL,
     OPERATION_MARKERS,
-    PAGE_WIDTH,
     TRAINED,
     legend_below,
     log_band,
     operation_handles,
-    panels,
+    panels_by_network,
     plain_log_ticks,
 )
 
@@ -30,7 +29,6 @@ SECOND: dict[str, Any] = {**TRAINED, "color": COLOURS[0], "markerfacecolor": COL
 STATES: tuple[tuple[Callable[[xr.Dataset], xr.Dataset], dict[str, Any]], ...] = ((initial, FIRST), (trained, SECOND))
 STATE_LINES = {"initialisation": FIRST, "trained": SECOND}
 ROWS = {"D": "deformations $D_k$", "G": "noise $G_k$", "R": "$R_k = D_k/G_k$"}
-COLUMNS = 4  # networks beside each other; more are drawn below
 
 
 class Column(NamedTuple):
@@ -41,53 +39,21 @@ class Column(NamedTuple):
     second: xr.Dataset
 
 
-def network_panels(
-    titles: Sequence[str], rows: Sequence[str], *, row_height: float, **options: Any
-) -> tuple[Figure, np.ndarray[Any, np.dtype[np.object_]]]:
-    """A column of panels for each network, at most `COLUMNS` columns beside each other.
-
-    Args:
-        titles: of the networks' first panels.
-        rows: labels of the y axes from top to bottom.
-        row_height: in inches.
-        options: as of `Figure.subplots`.
-
-    Returns:
-        figure; axes (network, row).
-    """
-    columns = min(COLUMNS, len(titles))
-    blocks = -(-len(titles) // columns)
-    width = PAGE_WIDTH if columns > 1 else PAGE_WIDTH / 2
-    figure, grid = panels(len(rows) * blocks, columns, width=width, row_height=row_height, **options)
-    by_network = grid.reshape(blocks, len(rows), columns).swapaxes(1, 2).reshape(-1, len(rows))
-    for axis in by_network[len(titles) :].ravel():
-        axis.remove()
-    by_network = by_network[: len(titles)]
-    for title, axes in zip(titles, by_network, strict=True):
-        axes[0].set_title(title)
-        axes[-1].xaxis.set_tick_params(labelbottom=True)
-    for axes in by_network[::columns]:
-        for axis, name in zip(axes, rows, strict=True):
-            axis.set_ylabel(name)
-    return figure, by_network
-
-
 def operation_figure(columns: Sequence[Column], lines: Mapping[str, dict[str, Any]]) -> Figure:
     """Rows D, G, R and a column for each network; lines are geometric means over seeds, bands one error.
 
     `lines` are names and styles of the two lines. Operations that are not in sequence are small and beside the line.
     """
     titles = [column.title for column in columns]
-    figure, grid = network_panels(titles, [*ROWS.values()], row_height=1.6, sharex=True, sharey="row")
+    figure, grid = panels_by_network(titles, [*ROWS.values()])
     for column, axes in zip(columns, grid, strict=True):
         for axis, quantity in zip(axes, ROWS, strict=True):
             for checkpoints, style in zip(column[1:], lines.values(), strict=True):
                 if checkpoints.sizes["checkpoint"]:
                     draw_line(axis, checkpoints, quantity, style)
-            axis.set(yscale="log", xlim=(-0.04, 1.04))
+            axis.set_yscale("log")
             plain_log_ticks(axis.yaxis, (1.0, 3.0))
         axes[-1].axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-        axes[-1].set_xlabel("relative depth")
     kinds = {kind for column in columns for part in column[1:] for kind in part.operation.values.ravel().tolist()}
     legend_below(figure, legend_along_depth(kinds, lines))
     return figure
