@@ -205,7 +205,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
     "diffeo/receptive_fields.py": DECONVOLVE,
-    "diffeo/run_averages.py": SUMMARISE | FIGURES_OF_PREDICTOR | OF_RUNS | {"draw_deconvolution"},
+    "diffeo/run_averages.py": SUMMARISE | FIGURES_OF_PREDICTOR | FIGURES_OF_ACTIVATIONS | OF_RUNS | {"draw_deconvolution"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/single_shuffles.py": SHUFFLE,
