@@ -43,10 +43,12 @@ include: "rules/predictor.smk"
 include: "rules/filters.smk"
 include: "rules/activations.smk"
 include: "rules/channels.smk"
+include: "rules/receptive_fields.smk"
 include: "rules/summary.smk"
 include: "rules/predictor_figures.smk"
 include: "rules/puzzle_figures.smk"
 include: "rules/mechanisms_figures.smk"
+include: "rules/receptive_fields_figures.smk"
 include: "rules/figures.smk"
 
 
