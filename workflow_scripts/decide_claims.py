@@ -13,6 +13,7 @@ from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.receptive_field_claims import RECEPTIVE_FIELD_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.diffeo.statistics import Z95
 from workflow_scripts.diffeo.variables import variable
@@ -20,7 +21,7 @@ from workflow_scripts.support.atomic import atomic_path
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
-CLAIMS = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS, *OPERATION_CLAIMS, *FILTER_CLAIMS)
+CLAIMS = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS, *OPERATION_CLAIMS, *FILTER_CLAIMS, *RECEPTIVE_FIELD_CLAIMS)
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em;text-align:left;border-bottom:1px solid #ccc}"
 )

@@ -82,9 +82,7 @@ def as_dataset(fields: dict[int, EffectiveField], maps: dict[int, Tensor]) -> xr
                 unit,
             ),
             "total": variable(("layer", "sample"), total.float(), "sum of an image's squared gradient over the pixels", unit),
-            "peak": variable(
-                ("layer", "sample"), peak.float(), "an image's squared gradient at the maximum of profile", unit
-            ),
+            "peak": variable(("layer", "sample"), peak.float(), "an image's squared gradient at the maximum of profile", unit),
             "example_map": variable(("layer", "map_row", "map_column"), example, of_map, "activation"),
         },
         coords={"layer": list(fields)},

@@ -84,9 +84,7 @@ def about_profiles(averages: AveragingNetwork, sizes: dict[int, Pair], image_siz
             "effective_size": variable(
                 ("layer",), effective[layers, central], "√(Σ profile / max profile) of the central position", "pixel"
             ),
-            "centre": variable(
-                ("layer", "axis"), centres[layers, central], "centre of the central position's profile", "pixel"
-            ),
+            "centre": variable(("layer", "axis"), centres[layers, central], "centre of the central position's profile", "pixel"),
             "row_effective_size": variable(("layer", "position"), effective, f"effective size of the positions {along}", "pixel"),
             "row_centre": variable(
                 ("layer", "position"), centres[..., 1], f"column of the centre of the profiles of the positions {along}", "pixel"
