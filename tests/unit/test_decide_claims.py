@@ -5,12 +5,14 @@ import xarray as xr
 from tests.synthetic import PLANTED, make_summary
 from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_predictor_summary import make_predictor_summary
+from tests.synthetic_receptive_fields import make_receptive_fields
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, analysis_of
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.receptive_field_claims import RECEPTIVE_FIELD_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
@@ -29,7 +31,12 @@ def decide_all(folder, sources):
 
 def make_sources():
     predictor = make_predictor_summary(("a", "b", "photographs"), seeds=1)
-    return {"summary": make_summary(("a", "b")), "predictor": predictor, "filter_spectra": make_filter_spectra()}
+    return {
+        "summary": make_summary(("a", "b")),
+        "predictor": predictor,
+        "filter_spectra": make_filter_spectra(),
+        "receptive_fields": make_receptive_fields(),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +113,12 @@ def test_measurement_of_the_predictor_is_in_the_table(decided):
 
 @pytest.mark.parametrize(
     ("source", "of_source"),
-    [("summary", (*STABILITY_CLAIMS, *OPERATION_CLAIMS)), ("predictor", PREDICTOR_CLAIMS), ("filter_spectra", FILTER_CLAIMS)],
+    [
+        ("summary", (*STABILITY_CLAIMS, *OPERATION_CLAIMS)),
+        ("predictor", PREDICTOR_CLAIMS),
+        ("filter_spectra", FILTER_CLAIMS),
+        ("receptive_fields", RECEPTIVE_FIELD_CLAIMS),
+    ],
 )
 def test_all_other_sources_may_be_switched_off(source, of_source, everything, tmp_path):
     claims, table, _ = decide_all(tmp_path, {source: make_sources()[source]})
