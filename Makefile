@@ -28,6 +28,7 @@ format: $(VENV)/.installed
 # The page of result files is made from the smoke experiment, in a folder of its own.
 docs: $(VENV)/.installed
 	$(BIN)/python -m workflow_scripts.support.document_configuration > docs/configuration.md
+	$(BIN)/python -m workflow_scripts.support.document_networks > docs/networks.md
 	$(BIN)/snakemake --cores all --directory .docs --configfile configs/smoke.yaml
 	$(BIN)/python -m workflow_scripts.support.document_results .docs/results > docs/results.md
 

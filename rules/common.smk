@@ -4,7 +4,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from workflow_scripts.support.code_digest import code_digest
+from workflow_scripts.support.code_digest import code_digest, module_digest
 from workflow_scripts.support.configuration import (
     IMPORTED_EPOCH,
     expand_runs,
@@ -83,6 +83,11 @@ def labels(wildcards, recipe=None):
 def weights_files(network):
     """The file of weights that the configuration names for a network, if it names one."""
     return [str(Path(path).expanduser()) for path in [config["networks"][network]["weights"]] if path]
+
+
+def code_with_network(script):
+    """An input function: `code`, and for a network of people's own the digest of the file that defines it."""
+    return lambda wildcards: code(script) + module_digest(config["networks"][wildcards.network].get("factory"))
 
 
 def network_settings(wildcards):

@@ -3,7 +3,12 @@
 FIGURES = [f"{kind}_{dataset}" for kind in ("samples", "calibration") for dataset in CALIBRATED]
 FIGURES += ["training_curves"] if TRAINING_FILES else []
 FIGURES += ["stability_bars", "stability_curves", "depth"] if STABILITY_FILES else []
-FIGURES += PREDICTOR_FIGURES + MECHANISM_FIGURES + RECEPTIVE_FIELD_FIGURES
+FIGURES += PREDICTOR_FIGURES
+FIGURES += MECHANISM_FIGURES
+FIGURES += ACTIVATION_FIGURES
+FIGURES += FIELD_FIGURES
+FIGURES += DECONVOLUTION_FIGURES
+FIGURES += RECEPTIVE_FIELD_FIGURES
 FIGURE_FILES = [f"results/figures/{figure}.{kind}" for figure in FIGURES for kind in ("svg", "png")]
 
 

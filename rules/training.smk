@@ -13,7 +13,7 @@ rule initialise_network:
     resources:
         mem_mb=2000,
     params:
-        code=code("initialise_network"),
+        code=code_with_network("initialise_network"),
         labels=labels,
         network=network_settings,
     script:
@@ -39,7 +39,7 @@ rule import_network:
     resources:
         mem_mb=2000,
     params:
-        code=code("import_network"),
+        code=code_with_network("import_network"),
         labels=labels,
         network=network_settings,
         epoch=IMPORTED_EPOCH,

@@ -22,6 +22,7 @@ LAYERS = (
     (9, "relu3", "activation", 6, 2),
 )
 CENTROIDS = np.array([0.2, 0.25, 0.3, 0.36, 0.4, 0.45, 0.54, 0.9, 1.0])
+WHITE = (0.75, 0.8)  # with the mean kept and without
 PLANTED = {"lenet": (-0.2, 0.1), "vgg11_bn_narrow": (-0.1, 0.05)}
 
 
@@ -72,6 +73,7 @@ def make_activations(
             "dead_fraction": variable(("epoch", *cell[2:], "sample"), 0.25 * ones[:, 0], "dead fraction"),
             "mean_square": variable(("epoch", "layer", "sample"), 2 * ones[:, 0, 0], "mean square", "squared activation"),
             "modes": variable(("layer", "wave_number"), modes, "modes"),
+            "white_centroid": variable(("map_mean", "layer"), [[WHITE[0]] * len(LAYERS), [WHITE[1]] * len(LAYERS)], "white"),
         },
         coords={
             "epoch": list(epochs),

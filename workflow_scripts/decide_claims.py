@@ -9,7 +9,9 @@ from typing import Any
 
 from xarray import Dataset
 
+from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
+from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
@@ -21,7 +23,15 @@ from workflow_scripts.support.atomic import atomic_path
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
-CLAIMS = (*STABILITY_CLAIMS, *PREDICTOR_CLAIMS, *OPERATION_CLAIMS, *FILTER_CLAIMS, *RECEPTIVE_FIELD_CLAIMS)
+CLAIMS = (
+    *STABILITY_CLAIMS,
+    *PREDICTOR_CLAIMS,
+    *OPERATION_CLAIMS,
+    *FILTER_CLAIMS,
+    *ACTIVATION_CLAIMS,
+    *FIELD_CLAIMS,
+    *RECEPTIVE_FIELD_CLAIMS,
+)
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em;text-align:left;border-bottom:1px solid #ccc}"
 )
@@ -40,7 +50,9 @@ def main(sources: list[Path], claims: Path, table: Path, page: Path, settings: d
 
 
 def as_dataset(decisions: list[Decision]) -> Dataset:
-    """Dims `claim` (labelled by name) and `evidence` (all rows of all claims, labelled by claim, data set and network)."""
+    """Dims `claim` (labelled by name) and `evidence` (all rows of all claims, labelled by claim, data set and network; claims
+    on fields have the mode rule and the cutoff there).
+    """
     names = [decision.claim.name for decision in decisions]
     rows = [(decision.claim, row) for decision in decisions for row in decision.evidence]
 
@@ -62,11 +74,11 @@ def as_dataset(decisions: list[Decision]) -> Dataset:
             "standard_error": of_claim([decision.standard_error for decision in decisions], "standard error of value"),
             "verdict": of_claim([decision.verdict for decision in decisions], "holds, does not hold or undecided"),
             "reason": of_claim([decision.reason for decision in decisions], "what is missing, if anything"),
-            "evidence_value": of_row([row.value for _, row in rows], "measured value of the claim's quantity for one network"),
+            "evidence_value": of_row([row.value for _, row in rows], "measured value of the claim's quantity in one row"),
             "evidence_standard_error": of_row([row.standard_error for _, row in rows], "standard error of evidence_value"),
-            "evidence_runs": of_row([row.runs for _, row in rows], "number of runs averaged"),
+            "evidence_runs": of_row([row.runs for _, row in rows], "number of runs, or of drawn fields, averaged"),
             "evidence_verdict": of_row(
-                [verdict(row.value, row.standard_error, claim.interval) for claim, row in rows], "verdict for one network"
+                [verdict(row.value, row.standard_error, claim.interval) for claim, row in rows], "verdict for one row"
             ),
             "evidence_reason": of_row([row.reason for _, row in rows], "why there is no value, if there is none"),
         },
@@ -112,7 +124,7 @@ def claim_section(decision: Decision) -> list[str]:
     lines.append(outcome + (f" ({decision.reason})." if decision.reason else "."))
     if not decision.evidence:
         return lines
-    head = "| data set | network | runs | log10 ± standard error | factor | verdict |"
+    head = f"| {' | '.join(claim.labels)} | log10 ± standard error | factor | verdict |"
     lines += ["", head, "|---|---|---|---|---|---|"]
     for row in decision.evidence:
         said = row.reason or verdict(row.value, row.standard_error, claim.interval)

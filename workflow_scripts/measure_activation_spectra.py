@@ -15,6 +15,7 @@ from workflow_scripts.diffeo.activation_spectra import (
     activation_spectra,
     images_per_batch,
     modes_per_bin,
+    white_centroid,
 )
 from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.operations import ObservedNetwork
@@ -60,7 +61,9 @@ def main(
         found = activation_spectra(observed, images, batch_size=batch_size, progress=progress)
         epochs[content["epoch"]] = as_dataset(found)
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
-    dataset["modes"] = modes({index: measured.shape for index, measured in found.items()})
+    sizes = [measured.shape[1:] for measured in found.values()]
+    dataset["modes"] = modes(sizes)
+    dataset["white_centroid"] = white_centroids(sizes)
     dataset = dataset.assign_coords(normalisation=list(NORMALISATIONS), map_mean=list(MAP_MEANS)).pipe(numbered)
     write_dataset(
         with_run_dimensions(dataset, labels).assign_coords(layer_coordinates(observed, found)),
@@ -103,10 +106,16 @@ def stacked(parts: list[Tensor]) -> Tensor:
     return torch.stack(padded, dim=-2)
 
 
-def modes(shapes: dict[int, tuple[int, int, int]]) -> xr.Variable:
-    """Number of wave vectors in each bin of |k|, (layer, wave_number); NaN beyond the last bin of a map."""
-    counts = [modes_per_bin(height, width).double() for _, height, width in shapes.values()]
+def modes(sizes: list[tuple[int, int]]) -> xr.Variable:
+    """Wave vectors in each bin of |k| of maps of these sizes, (layer, wave_number); NaN beyond the last bin of a map."""
+    counts = [modes_per_bin(*size).double() for size in sizes]
     return variable(("layer", "wave_number"), stacked(counts), "number of wave vectors in the bin of |k|")
+
+
+def white_centroids(sizes: list[tuple[int, int]]) -> xr.Variable:
+    """Centroids of white maps of these sizes, (map_mean, layer)."""
+    centroids = torch.stack([white_centroid(*size) for size in sizes], dim=-1)
+    return variable(("map_mean", "layer"), centroids, "mean |k| of white noise over the Nyquist frequency")
 
 
 def layer_coordinates(observed: ObservedNetwork, found: dict[int, MapSpectra]) -> dict[str, tuple[tuple[str, str], Any]]:

@@ -13,6 +13,7 @@ import yaml
 from tests.conftest import BIN, ROOT, run_snakemake
 from workflow_scripts.support.configuration import load_schema
 from workflow_scripts.support.document_configuration import SCHEMA, configuration_page
+from workflow_scripts.support.document_networks import networks_page
 from workflow_scripts.support.document_results import results_page
 
 ATTRIBUTES = {"title", "source", "history", "references", "git_commit", "package_versions", "configuration", "complete"}
@@ -38,8 +39,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 4
-    )  # data, calibration, training, stability, predictor, filters; summaries, claims
+        len(files) == 3 + 4 + 2 + 8 + 3 + 5 + 1 + 8
+    )  # data, calibration, training, stability, predictor, five analyses of a run; fields; tables, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
@@ -55,6 +56,10 @@ def test_no_half_written_file_is_left(smoke_run: Path) -> None:
 
 def test_page_of_results_is_true(smoke_run: Path) -> None:
     assert (ROOT / "docs/results.md").read_text() == results_page(smoke_run / "results")
+
+
+def test_page_of_networks_is_true() -> None:
+    assert (ROOT / "docs/networks.md").read_text() == networks_page()
 
 
 def test_page_of_configuration_is_true() -> None:
@@ -125,7 +130,10 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "image_size",
     }
     of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
-    assert of_stability | of_predictor | {"training_curves", "noisy_samples", "filter_spectra"} <= names
+    of_fields = {"field_norms", "field_patches", "field_parts"}
+    of_mechanisms = {"filter_spectra", "activation_spectra", "activation_depth"}
+    others = {"training_curves", "noisy_samples", "deconvolution"}
+    assert of_stability | of_predictor | of_fields | of_mechanisms | others <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

@@ -12,6 +12,7 @@ from workflow_scripts.diffeo.activation_spectra import (
     images_per_batch,
     map_spectra,
     modes_per_bin,
+    white_centroid,
 )
 from workflow_scripts.diffeo.operations import ObservedNetwork
 
@@ -93,6 +94,41 @@ def test_a_plane_wave_lands_in_its_bin_for_all_signs(size: int, row: int, column
     length = math.hypot(row, column)
     assert found.power[..., round(length)].numpy() == pytest.approx(np.ones((2, 2, 4)), abs=1e-12)
     assert found.centroid.numpy() == pytest.approx(np.full((2, 2, 4), length / (size / 2)), abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7, 16])
+def test_an_impulse_has_the_spectrum_of_white_noise(size: int) -> None:
+    """All modes of a single pixel have the power 1/n²: shares are numbers of modes, and power per mode is flat."""
+    maps = torch.zeros(1, 2, size, size, dtype=torch.float64)
+    maps[0, 0, size // 2, 0] = 3
+    maps[0, 1, 0, 1] = -1
+    found, modes = map_spectra(maps), modes_per_bin(size, size).double()
+    wave_number = plane(size, size)
+    for normalisation in (AVERAGED, PER_CHANNEL):
+        kept, removed = found.power[normalisation, :, 0]
+        assert (kept / modes).numpy() == pytest.approx(np.full(len(modes), size**-2), rel=1e-12)
+        assert (removed / modes)[1:].numpy() == pytest.approx(np.full(len(modes) - 1, 1 / (size**2 - 1)), rel=1e-12)
+        centroids = found.centroid[normalisation, :, 0].numpy()
+        assert centroids * (size / 2) == pytest.approx(wave_number.sum() / np.array([size**2, size**2 - 1]), rel=1e-12)
+        assert centroids == pytest.approx(white_centroid(size, size).numpy(), rel=1e-12)
+    assert found.mean_square.item() == pytest.approx((3**2 + 1) / 2 / size**2, rel=1e-12)
+
+
+def test_centroid_of_white_noise_has_known_limits() -> None:
+    assert white_centroid(2, 2).tolist() == pytest.approx([(2 + math.sqrt(2)) / 4, (2 + math.sqrt(2)) / 3], rel=1e-12)
+    limit = (math.sqrt(2) + math.asinh(1)) / 3  # mean distance from the centre of the square [−1, 1]²
+    assert white_centroid(1024, 1024).tolist() == pytest.approx([limit, limit], rel=1e-5)
+
+
+def test_white_noise_is_flat_on_average() -> None:
+    """Each mode of the Fourier plane has the same expected share; deviations are those of exponential powers."""
+    size, images, channels = 12, 100, 8
+    found, modes = map_spectra(noise(images, channels, size, size)), modes_per_bin(size, size).numpy()
+    share = modes / size**2
+    for normalisation in (AVERAGED, PER_CHANNEL):
+        mean = found.power[normalisation, KEPT].mean(0).numpy()
+        error = share * np.sqrt(2 / (modes * images * channels))  # modes k and −k are not independent
+        assert (np.abs(mean - share) < 5 * error).all()
 
 
 def test_wave_at_the_nyquist_frequency_is_at_one() -> None:

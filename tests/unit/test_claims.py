@@ -25,7 +25,7 @@ from workflow_scripts.diffeo.statistics import Z95
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 SOURCES = {"summary": xr.Dataset(attrs={"of": "summary"}), "predictor": xr.Dataset(attrs={"of": "predictor"})}
-SOURCES |= {"filter_spectra": xr.Dataset(attrs={"of": "filter_spectra"})}
+SOURCES |= {name: xr.Dataset(attrs={"of": name}) for name in ("filter_spectra", "fields")}
 
 
 def claim_of(rows, interval=(0.0, 1.0), source="summary"):
@@ -102,7 +102,7 @@ def test_an_error_that_rows_share_does_not_shrink_with_their_number():
 # Sources
 
 
-@pytest.mark.parametrize("source", ["summary", "predictor", "filter_spectra"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_evidence_gets_its_source_and_the_settings(source):
     seen = []
     claim = replace(

@@ -249,9 +249,15 @@ BAD: list[tuple[Change, str]] = [
     ),
     (put("deformations.displacements", "[2, 1]"), "deformations.displacements: [2, 1] must be increasing"),
     (
+        put("deconvolution", "{images: 5, patches: 6}"),
+        "deconvolution.patches: 6 is not allowed; it must be at most deconvolution.images (5)",
+    ),
+    (
         put("predictor.largest_radius", "0.3"),
         "predictor.largest_radius: 0.3 is not allowed; it must be greater than predictor.smallest_radius (0.3)",
     ),
+    (put("fields.cutoffs", "[3, 31]"), "fields.cutoffs: 31 is not allowed; images of fields.size (32) pixels allow at most 30"),
+    (put("fields.size", "20"), "fields.patch_sizes: 32 is not allowed; images of fields.size (20) pixels allow at most 20"),
 ]
 
 
@@ -343,7 +349,7 @@ def test_every_error_is_one_sentence_with_key_value_and_what_is_allowed(change: 
 def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> None:
     configuration = check(minimal())
     definitions = SCHEMA["$defs"]
-    for block in ("deformations", "probe", "stability", "summary"):
+    for block in ("deformations", "probe", "stability", "fields", "summary"):
         expected = {key: value["default"] for key, value in definitions[block]["properties"].items()}
         assert configuration[block] == expected
     assert set(configuration) == set(SCHEMA["properties"])

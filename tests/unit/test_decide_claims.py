@@ -3,12 +3,16 @@ import pytest
 import xarray as xr
 
 from tests.synthetic import PLANTED, make_summary
+from tests.synthetic_activations import make_activation_table
+from tests.synthetic_fields import make_fields
 from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_predictor_summary import make_predictor_summary
 from tests.synthetic_receptive_fields import make_receptive_fields
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
+from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, analysis_of
+from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
@@ -35,6 +39,8 @@ def make_sources():
         "summary": make_summary(("a", "b")),
         "predictor": predictor,
         "filter_spectra": make_filter_spectra(),
+        "fields": make_fields(),
+        "activation_spectra": make_activation_table(),
         "receptive_fields": make_receptive_fields(),
     }
 
@@ -111,12 +117,21 @@ def test_measurement_of_the_predictor_is_in_the_table(decided):
     assert "| photographs | efficientnet_lite0 | 1 | " in table
 
 
+def test_rows_of_fields_are_called_by_what_they_are(decided):
+    claims, table = decided
+    assert "| modes | cutoff | draws | log10 ± standard error | factor | verdict |" in table
+    assert "| disc | c = 5 | 300 | " in table
+    assert "disc" in claims.evidence_dataset.values
+
+
 @pytest.mark.parametrize(
     ("source", "of_source"),
     [
-        ("summary", (*STABILITY_CLAIMS, *OPERATION_CLAIMS)),
+        ("summary", OF_SUMMARY),
         ("predictor", PREDICTOR_CLAIMS),
         ("filter_spectra", FILTER_CLAIMS),
+        ("fields", FIELD_CLAIMS),
+        ("activation_spectra", ACTIVATION_CLAIMS),
         ("receptive_fields", RECEPTIVE_FIELD_CLAIMS),
     ],
 )

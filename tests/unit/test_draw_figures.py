@@ -19,7 +19,7 @@ from workflow_scripts import (
     draw_training_curves,
 )
 from workflow_scripts.support.netcdf import write_dataset
-from workflow_scripts.support.plotting import join_cutoffs, label
+from workflow_scripts.support.plotting import OPERATION_MARKERS, join_cutoffs, label
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
@@ -191,7 +191,7 @@ def test_operations_show_the_planted_numbers():
             assert drawn == pytest.approx(factor * values if factor else np.full(8, noise)), name
         bands = [np.ptp(np.log10(band.get_paths()[0].vertices[[1, -2], 1])) for band in axis.collections]
         assert bands == pytest.approx([2 * 0.05 / np.log(10)] * 2)
-        pools = [line for line in axis.lines if line.get_marker() == draw_operations.OPERATION_MARKERS["pool"]]
+        pools = [line for line in axis.lines if line.get_marker() == OPERATION_MARKERS["pool"]]
         assert [line.get_markerfacecolor() == "white" for line in pools] == [True, False]
         for line in pools:
             assert line.get_xdata() == pytest.approx(np.array([3, 5, 6]) / 7)
@@ -207,7 +207,7 @@ def test_operations_of_residual_networks_are_joined_from_sum_to_sum():
     assert value == pytest.approx([1, 0.7, 0.6, 0.5, 0.4])
     trained = [line for line in axis.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() != "white"]
     sizes = {line.get_marker(): (line.get_markersize(), line.get_ydata().tolist()) for line in trained}
-    markers = draw_operations.OPERATION_MARKERS
+    markers = OPERATION_MARKERS
     assert sizes[markers["convolution"]] == (1.5, pytest.approx([0.9, 0.3]))
     assert sizes[markers["residual_sum"]] == (4, pytest.approx([0.7, 0.6]))
 

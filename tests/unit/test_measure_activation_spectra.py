@@ -62,6 +62,9 @@ def test_dims_labels_and_layers(measured: xr.Dataset) -> None:
     assert measured.channels.values[0, :2].tolist() == [1, 4]
     assert measured.relative_depth.values[0, 0] == 0
     assert (measured.modes.squeeze().sum("wave_number") == measured.map_size.squeeze() ** 2).all()
+    white = measured.white_centroid.squeeze()
+    assert white.dims == ("map_mean", "layer")
+    assert white.sel(map_mean="removed")[-1].item() == pytest.approx((2 + 2**0.5) / 3)
     assert {str(dim) for dim in measured.layer_name.dims} == {"network", "layer"}
 
 

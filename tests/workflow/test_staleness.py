@@ -28,18 +28,29 @@ SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
 SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
 FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
-SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE
+FIGURES_OF_ACTIVATIONS = {"draw_activation_spectra", "draw_activation_depth"}
+SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_ACTIVATIONS
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
 SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
-OF_MAPS = FILTERS | ACTIVATIONS | COUPLING
+SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
+DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
+OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE
 TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
+OTHER_FIGURES = {
+    "draw_training_curves",
+    "draw_filter_spectra",
+    "draw_deconvolution",
+    "draw_deconvolution_pictures",
+} | FIGURES_OF_ACTIVATIONS
 IMPORT = {"import_network"} | PREDICT
+FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
+FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
+SHARED = EVERYTHING | FIELDS
 OF_DIGITS = EVERYTHING - {"import_network"}
 OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE - (SHUFFLE - DECIDE)  # untrained networks, without the predictor
 OF_PHOTOGRAPHS = {"prepare_dataset"} | IMPORT  # pretrained networks, without stability
@@ -110,6 +121,16 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "predictor.images": (30, PREDICT),
     "predictor.draws": (3, PREDICT),
     "predictor.epochs": ("kept", PREDICT),
+    "fields.size": (17, FIELDS),
+    "fields.cutoffs": ([2, 3, 4], FIELDS),
+    "fields.temperatures": (4, FIELDS),
+    "fields.draws": (41, FIELDS),
+    "fields.patch_sizes": ([2, 4, 8], FIELDS),
+    "fields.seed": (1, FIELDS),
+    "deconvolution.images": (60, DECONVOLVE),
+    "deconvolution.channels": (3, DECONVOLVE),
+    "deconvolution.patches": (3, DECONVOLVE),
+    "deconvolution.seed": (1, DECONVOLVE),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
@@ -118,9 +139,11 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
     "networks.channels",
+    "networks.factory",
     "networks.filter_size",
     "networks.locally_connected",
     "networks.model",
+    "networks.options",
     "networks.pool_size",
     "networks.pooling",
     "networks.trained",
@@ -131,9 +154,10 @@ NOT_IN_THE_SMOKE_EXPERIMENT = {
 MODULES: dict[str, set[str]] = {
     "diffeo/__init__.py": NOTHING,
     "diffeo/activation_averages.py": SUMMARISE_ACTIVATIONS,
-    "diffeo/activation_spectra.py": ACTIVATIONS,
+    "diffeo/activation_claims.py": DECIDE,
+    "diffeo/activation_spectra.py": ACTIVATIONS | DECONVOLVE,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE,
     "diffeo/blur_pool.py": INITIALISE | IMPORT,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
@@ -145,9 +169,14 @@ MODULES: dict[str, set[str]] = {
     "diffeo/contribution_profiles.py": NOTHING,  # no rule yet
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
-    "diffeo/deformation.py": CALIBRATE | PREDICT,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"},
+    "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
+    "diffeo/deconvolution.py": DECONVOLVE,
+    "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/enlargement.py": EVERYTHING,
+    "diffeo/field_claims.py": DECIDE,
+    "diffeo/field_norms.py": FIELDS,
+    "diffeo/field_statistics.py": FIELDS,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
@@ -155,36 +184,47 @@ MODULES: dict[str, set[str]] = {
     "diffeo/networks.py": INITIALISE | IMPORT,
     "diffeo/noise.py": CALIBRATE | PREDICT,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING,
+    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE,
+    "diffeo/patch_norms.py": FIELDS,
+    "diffeo/patches.py": DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT,
-    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT,
+    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
+    "diffeo/own_networks.py": INITIALISE | IMPORT,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/receptive_fields.py": NOTHING,  # no rule yet
-    "diffeo/run_averages.py": DECIDE | FIGURES_OF_SUMMARY | FIGURES_OF_PREDICTOR | {"draw_filter_spectra"},
+    "diffeo/run_averages.py": DECIDE
+    | FIGURES_OF_SUMMARY
+    | FIGURES_OF_PREDICTOR
+    | {"draw_filter_spectra"}
+    | FIGURES_OF_ACTIVATIONS
+    | {"draw_filter_spectra", "draw_deconvolution"},
+    "diffeo/receptive_fields.py": DECONVOLVE,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
-    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE,
+    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE | FIELDS,
     "diffeo/training.py": TRAIN,
-    "diffeo/variables.py": EVERYTHING,
+    "diffeo/variables.py": SHARED,
     "support/__init__.py": NOTHING,
-    "support/atomic.py": EVERYTHING,
+    "support/atomic.py": SHARED,
     "support/checkpoints.py": INITIALISE | IMPORT,
     "support/code_digest.py": NOTHING,
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
+    "support/document_networks.py": NOTHING,
     "support/document_results.py": NOTHING,
+    "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
-    "support/jobs.py": EVERYTHING,
-    "support/netcdf.py": EVERYTHING,
+    "support/jobs.py": SHARED | EVERYTHING,
+    "support/netcdf.py": SHARED | EVERYTHING,
+    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS,
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | OTHER_FIGURES,
+    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | FIGURES_OF_FIELDS | OTHER_FIGURES,
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
@@ -194,15 +234,23 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_FILTERS
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_SHUFFLE
-    | SUMMARISE_COUPLING,
+    | SUMMARISE_COUPLING
+    | SUMMARISE_DECONVOLUTION,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
+    "draw_activation_depth.py": {"draw_activation_depth"},
+    "draw_activation_spectra.py": {"draw_activation_spectra"},
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
+    "draw_deconvolution.py": {"draw_deconvolution"},
+    "draw_deconvolution_pictures.py": {"draw_deconvolution_pictures"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
+    "draw_field_norms.py": {"draw_field_norms"},
+    "draw_field_parts.py": {"draw_field_parts"},
+    "draw_field_patches.py": {"draw_field_patches"},
     "draw_filter_spectra.py": {"draw_filter_spectra"},
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
@@ -217,10 +265,12 @@ MODULES: dict[str, set[str]] = {
     "draw_training_curves.py": {"draw_training_curves"},
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
+    "measure_fields.py": FIELDS,
     "measure_filter_spectra.py": FILTERS,
     "measure_activation_spectra.py": ACTIVATIONS,
     "measure_channel_coupling.py": COUPLING,
     "measure_channel_shuffle.py": SHUFFLE,
+    "measure_deconvolution.py": DECONVOLVE,
     "measure_predictor.py": PREDICT,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
@@ -228,6 +278,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_activation_spectra.py": SUMMARISE_ACTIVATIONS,
     "summarise_channel_coupling.py": SUMMARISE_COUPLING,
     "summarise_channel_shuffle.py": SUMMARISE_SHUFFLE,
+    "summarise_deconvolution.py": SUMMARISE_DECONVOLUTION,
     "summarise_filter_spectra.py": SUMMARISE_FILTERS,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
     "train_network.py": TRAIN,

@@ -4,16 +4,15 @@ Errors are those of the mean over images. Checkpoints and operations of a run se
 that of the paired images, correlations included.
 """
 
-import math
-
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.statistics import Estimate
+from workflow_scripts.diffeo.statistics import Estimate, at_initialisation, log10, minus, over_layers
 from workflow_scripts.diffeo.variables import described, variable
 
 RESOLVED = 4  # pixels along an edge: smaller maps have no room for low and high frequencies
-ELEMENTWISE = ("batch_norm", "activation")  # operations that act on the one before them and keep its size
+STEPS = ("convolution", "batch_norm", "activation")  # operations that can keep the size of the maps they read
+MAPS = f"maps of {RESOLVED} pixels or more along an edge"
 COORDINATES = {
     "layer_name": "name of the operation inside the network; empty where a network has fewer",
     "operation": "kind of the operation; empty where a network has fewer",
@@ -27,9 +26,10 @@ MEANING = {
     "dead_fraction": "share of the channels without power",
     "mean_square": "mean square of the activation",
     "centroid_change": "log10 of the centroid over that at initialisation",
-    "centroid_step": "log10 of the centroid after a batch norm or an activation over that before it",
-    "convolution_change": f"centroid_change, mean over convolutions with maps of {RESOLVED} pixels or more along an edge",
-    "rectification": f"centroid_step of activations, mean over those with maps of {RESOLVED} pixels or more along an edge",
+    "centroid_step": "log10 of the centroid after an operation that keeps the size of the maps over that before it",
+    "convolution_change": f"centroid_change, mean over convolutions with {MAPS}",
+    **{f"{kind}_step": f"centroid_step, mean over operations of kind {kind} with {MAPS}" for kind in STEPS},
+    "convolution_step_change": f"centroid_step minus that at initialisation, mean over convolutions with {MAPS}",
 }
 
 
@@ -43,23 +43,23 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
         `layer` has the numbers of the operations in the stability files. With dims (epoch, normalisation, map_mean, layer), as
         far as they apply, and `*_standard_error`: `power` (also by wave_number), `centroid`, `low_fraction`, `dead_fraction`,
         `mean_square`, `centroid_change` (log10 of the ratio to epoch 0; NaN in runs without it), `centroid_step` (log10 of the
-        ratio to the operation before; NaN but for batch norm and activations). Means of the two over layers:
-        `convolution_change`, `rectification`. What the layers are: `layer_name`, `operation`, `relative_depth`, `channels`,
-        `map_size`, `modes` (wave vectors in each bin).
+        ratio to what the operation reads; NaN where that is not known or has another size, see `before`). Means of the two over
+        layers: `convolution_change`, `convolution_step`, `batch_norm_step`, `activation_step`, `convolution_step_change`. What
+        the layers are: `layer_name`, `operation`, `relative_depth`, `channels`, `map_size`, `modes` (wave vectors in each bin),
+        `white_centroid` (that of white noise).
     """
     numbers = measured.reset_coords(list(COORDINATES))
     found = {name: average(numbers[name]) for name in ("centroid", "low_fraction", "dead_fraction", "mean_square")}
-    logarithm = log10(found["centroid"])
-    change = minus(logarithm, at_initialisation(logarithm, measured.epoch.values))
+    logarithm, epochs = log10(found["centroid"]), measured.epoch.values
+    change = minus(logarithm, at_initialisation(logarithm, epochs))
     step = minus(logarithm, before(logarithm, numbers))
-    kind, resolved = measured.operation.values, measured.map_size.values >= RESOLVED
-    found |= {
-        "centroid_change": change,
-        "centroid_step": step,
-        "convolution_change": over_layers(change, (kind == "convolution") & resolved),
-        "rectification": over_layers(step, (kind == "activation") & resolved),
-    }
-    variables = {name: numbers[name].variable for name in ("power", "power_standard_error", "modes")}
+    resolved = {kind: (measured.operation.values == kind) & (measured.map_size.values >= RESOLVED) for kind in STEPS}
+    found |= {"centroid_change": change, "centroid_step": step}
+    found["convolution_change"] = over_layers(change, resolved["convolution"])
+    found |= {f"{kind}_step": over_layers(step, resolved[kind]) for kind in STEPS}
+    convolutions = found["convolution_step"]
+    found["convolution_step_change"] = minus(convolutions, at_initialisation(convolutions, epochs))
+    variables = {name: numbers[name].variable for name in ("power", "power_standard_error", "modes", "white_centroid")}
     for name, estimate in found.items():
         unit = "squared activation" if name == "mean_square" else "1"
         variables[name] = described(estimate.value, MEANING[name], unit)
@@ -76,44 +76,23 @@ def as_column(values: xr.DataArray) -> np.ndarray:
 
 
 def average(values: xr.DataArray) -> Estimate:
-    """Mean over the images that have the number."""
+    """Mean over the images that have the number; NaN where fewer than two have it, because then it has no error."""
     numbers = values.variable.astype(float)
     known = numbers.notnull()
-    mean = numbers.mean("sample", skipna=True)
+    mean = numbers.mean("sample", skipna=True).where(known.sum("sample") > 1)  # type: ignore[no-untyped-call]
     weight = known / known.mean("sample")
-    return Estimate(mean, (numbers - mean).fillna(0) * weight)  # type: ignore[no-untyped-call]
-
-
-def log10(estimate: Estimate) -> Estimate:
-    """Base-10 logarithm of a positive number; NaN of any other."""
-    positive = estimate.value.where(estimate.value > 0)  # type: ignore[no-untyped-call]
-    return Estimate(np.log10(positive), estimate.influence / (positive * math.log(10)))
-
-
-def minus(first: Estimate, second: Estimate) -> Estimate:
-    """Difference of two numbers of the same images."""
-    return Estimate(first.value - second.value, first.influence - second.influence)
-
-
-def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:
-    """The number at epoch 0; NaN if that was not measured."""
-    rows = np.flatnonzero(epochs == 0)
-    if len(rows):
-        return Estimate(*(part.isel(epoch=int(rows[0])) for part in estimate))
-    return Estimate(*(part.isel(epoch=0) * np.nan for part in estimate))
+    return Estimate(mean, (numbers - mean).fillna(0) * weight)
 
 
 def before(estimate: Estimate, numbers: xr.Dataset) -> Estimate:
-    """The number of the operation before each elementwise one (their maps have the same channels and size); NaN elsewhere."""
-    after_it = np.isin(numbers.operation.values, ELEMENTWISE)
-    for name, step in (("layer", 1), ("channels", 0), ("map_size", 0)):
-        after_it &= np.diff(numbers[name].values, prepend=np.nan) == step
-    chosen = xr.Variable("layer", after_it)
+    """The number of what an operation reads, the one before it, if their maps have the same size; NaN elsewhere.
+
+    Of convolutions, which may change the number of channels, those after a batch norm are left out: in residual networks they
+    begin the branch beside the one that the batch norm ends.
+    """
+    kinds = numbers.operation.values
+    step = {name: np.diff(numbers[name].values, prepend=np.nan) for name in ("layer", "channels", "map_size")}
+    follows = np.isin(kinds, STEPS) & (step["layer"] == 1) & (step["map_size"] == 0)
+    follows &= np.where(kinds == "convolution", np.roll(kinds, 1) != "batch_norm", step["channels"] == 0)
+    chosen = xr.Variable("layer", follows)
     return Estimate(*(part.shift(layer=1).where(chosen) for part in estimate))  # type: ignore[no-untyped-call]
-
-
-def over_layers(estimate: Estimate, chosen: np.ndarray) -> Estimate:
-    """Mean over the chosen layers that have the number at all epochs; NaN if there is none."""
-    other = [dim for dim in estimate.value.dims if dim != "layer"]
-    rows = np.flatnonzero(chosen & estimate.value.notnull().all(other).values)
-    return Estimate(*(part.isel(layer=rows).sum("layer") / (len(rows) or math.nan) for part in estimate))

@@ -75,6 +75,16 @@ def modes_per_bin(height: int, width: int) -> Tensor:
     return torch.bincount(bin_of(wave_number).flatten(), multiplicity.flatten()).long()
 
 
+def white_centroid(height: int, width: int) -> Tensor:
+    """Centroid of a map whose modes all have the same power, as those of white noise on average: (2,) as `MAP_MEANS`, float64.
+
+    It depends on the size of the map: 0.765 for a large square one, 1.14 for 2 × 2 pixels (mean left out).
+    """
+    wave_number, multiplicity = radial_bins(height, width)
+    total = (wave_number * multiplicity).sum() / (max(height, width) / 2)
+    return total / torch.tensor([height * width, height * width - 1])
+
+
 @cache
 def radial_sums(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Matrix (modes, bins + 2) that sums powers of the modes of `rfft2` except k = 0.

@@ -1,6 +1,6 @@
 """How a claim of the slides is decided, by a number that was written down before it was measured. Knows no torch.
 
-The claims themselves are in modules of their own, one for each analysis (`stability_claims.py`, ...). Every quantity is a base-10
+The claims themselves are in the modules `*_claims.py`, one for each file of results or part of it. Every quantity is a base-10
 logarithm: its errors are symmetric, and 10^quantity is a factor.
 
 Errors. A claim is the mean over its rows, one row per data set and network (`run_averages.py` gives a row's error), with
@@ -25,12 +25,15 @@ HALF = math.log10(0.5)
 BACKGROUND = "Relative stability to diffeomorphisms"
 PREDICTOR = "1. Stability as a function of the distance from data-points"
 MECHANISM = "2. What's the mechanism by which relative stability is achieved?"
-PARTS = (BACKGROUND, PREDICTOR, MECHANISM)
+FIELDS = "Diffeos are not just local translations"
+PARTS = (BACKGROUND, PREDICTOR, MECHANISM, FIELDS)
 
 
 @dataclass(frozen=True)
 class Evidence:
     """One row under a claim: what one network shows on one data set. `value` is NaN where `reason` says why there is none.
+
+    Where there is no network, `Claim.labels` says what else `dataset`, `network` and `runs` hold.
 
     `shared_error` is the part of `standard_error` that all rows of the claim have in common.
     """
@@ -61,6 +64,7 @@ class Claim:
         source: stem of the result file that decides it, `summary` or the name of an analysis.
         evidence: makes the rows from that file and the block `summary` of the configuration.
         nothing: what is missing where there is no row at all.
+        labels: what `dataset`, `network` and `runs` of the rows are called.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Claim:
     source: str
     evidence: EvidenceMaker
     nothing: str = "no network of this kind was measured"
+    labels: tuple[str, str, str] = ("data set", "network", "runs")
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def decide(claim: Claim, sources: Mapping[str, xr.Dataset], settings: Mapping[st
     if max(row.runs for row in measured) == 1:
         notes.append("one seed per row: the scatter between seeds is not known")
     if len(measured) == 1:
-        notes.append("one row only: the scatter between networks is not known")
+        notes.append(f"one row only: the scatter between {claim.labels[1]}s is not known")
     return Decision(claim, value, error, verdict(value, error, claim.interval), "; ".join(notes), rows)
 
 

@@ -85,13 +85,18 @@ def unit_coefficients(
     return coefficients
 
 
-def _waves(cutoff: int, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """sin(i pi u) and i pi cos(i pi u) on the grid, each (n, c); the sine is exactly zero on the border."""
-    wave_number = torch.arange(1, cutoff + 1, dtype=like.dtype, device=like.device)
-    phase = math.pi * torch.linspace(0, 1, size, dtype=like.dtype, device=like.device)[:, None] * wave_number
-    sine = phase.sin()
+def waves(cutoff: int, points: Tensor) -> tuple[Tensor, Tensor]:
+    """sin(i pi u) and its derivative i pi cos(i pi u) for i = 1 ... c at points u (n,) of the unit interval, each (n, c)."""
+    wave_number = torch.arange(1, cutoff + 1, dtype=points.dtype, device=points.device)
+    phase = math.pi * points[:, None] * wave_number
+    return phase.sin(), math.pi * wave_number * phase.cos()
+
+
+def grid_waves(cutoff: int, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """`waves` on the inclusive grid, with the type and device of `like`; the sine is exactly zero on the border."""
+    sine, derivative = waves(cutoff, torch.linspace(0, 1, size, dtype=like.dtype, device=like.device))
     sine[[0, -1]] = 0
-    return sine, math.pi * wave_number * phase.cos()
+    return sine, derivative
 
 
 def displacement_field(coefficients: Tensor, size: int) -> Tensor:
@@ -100,7 +105,7 @@ def displacement_field(coefficients: Tensor, size: int) -> Tensor:
     `coefficients`: (B, 2, c, c). Returns (B, 2, n, n), component 0 along rows (u), 1 along columns (v).
     """
     _check_cutoff(coefficients.shape[-1], "disc", size)
-    sine, _ = _waves(coefficients.shape[-1], size, coefficients)
+    sine, _ = grid_waves(coefficients.shape[-1], size, coefficients)
     return size * (sine @ coefficients @ sine.T)
 
 
@@ -110,7 +115,7 @@ def displacement_gradient(coefficients: Tensor, size: int) -> Tensor:
     `coefficients`: (B, 2, c, c). Returns (B, 2, 2, n, n): image, component, direction of derivative, row, column.
     """
     _check_cutoff(coefficients.shape[-1], "disc", size)
-    sine, derivative = _waves(coefficients.shape[-1], size, coefficients)
+    sine, derivative = grid_waves(coefficients.shape[-1], size, coefficients)
     return torch.stack((derivative @ coefficients @ sine.T, sine @ coefficients @ derivative.T), dim=2)
 
 

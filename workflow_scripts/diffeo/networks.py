@@ -20,6 +20,7 @@ from torch import nn
 
 from workflow_scripts.diffeo.blur_pool import BlurredMaxPool, antialias_block
 from workflow_scripts.diffeo.local_models import local_model
+from workflow_scripts.diffeo.own_networks import own_network
 from workflow_scripts.diffeo.randomness import derive_seed
 
 Shape = tuple[int, int, int]
@@ -39,8 +40,8 @@ def build_network(specification: Mapping[str, Any], *, input_shape: tuple[int, i
     Args:
         specification: `architecture` (a key of `ARCHITECTURES`), for most `width` (factor on the number of channels of every
             layer, default 1), for `fully_connected` `depth`, for `simple_cnn` `depth` and `filter_size`, for `torchvision`
-            `model`, for VGGs and ResNets `antialiased` (pooling and strides that blur, default false), for `local_model` those of
-            `local_models.local_model`.
+            `model`, for `own` `factory` and `options` (`own_networks.own_network`), for VGGs and ResNets `antialiased` (poolings
+            and strides that blur, default false), for `local_model` those of `local_models.local_model`.
         input_shape: channels, height and width of an image.
         classes: number of logits.
         seed: the run's seed; the weights use its stream "initialisation", the global random state is left alone.
@@ -148,6 +149,51 @@ def _lenet(input_shape: Shape, classes: int, scale: Scale) -> nn.Module:
     )
 
 
+def _alexnet(input_shape: Shape, classes: int, scale: Scale) -> nn.Module:
+    """AlexNet with torchvision's channels and layers (Krizhevsky 2014) and a stem for small images.
+
+    Filters of 3 x 3 pixels, the first with stride 2, and poolings of 2 x 2 that round sizes up take the place of the filters of
+    11 and 5 pixels, the stride of 4 and the overlapping poolings, which leave nothing of 32 pixels.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels = input_shape[0]
+    for index, out in enumerate(map(scale, (64, 192, 384, 256, 256)), start=1):
+        layers[f"conv{index}"] = nn.Conv2d(channels, out, 3, stride=2 if index == 1 else 1, padding=1)
+        layers[f"relu{index}"] = nn.ReLU()
+        if index in (1, 2, 5):
+            layers[f"pool{index}"] = nn.MaxPool2d(2, ceil_mode=True)
+        channels = out
+    layers |= {"avgpool": nn.AdaptiveAvgPool2d(2), "flatten": nn.Flatten()}
+    features = 4 * channels
+    for index in (6, 7):
+        hidden = scale(4096)
+        layers |= {f"dropout{index}": nn.Dropout(0.5), f"linear{index}": nn.Linear(features, hidden), f"relu{index}": nn.ReLU()}
+        features = hidden
+    layers["linear8"] = nn.Linear(features, classes)
+    return nn.Sequential(layers)
+
+
+def _efficientnet_b0(input_shape: Shape, classes: int, scale: Scale) -> nn.Module:
+    """EfficientNet-B0 of torchvision (Tan and Le 2019, table 1) behind a CIFAR stem: stride 1. Channels are multiples of 8."""
+    from torchvision.models.efficientnet import EfficientNet, MBConvConfig
+
+    table = (  # expansion, filter size, stride, channels in and out, blocks
+        (1, 3, 1, 32, 16, 1),
+        (6, 3, 2, 16, 24, 2),
+        (6, 5, 2, 24, 40, 2),
+        (6, 3, 2, 40, 80, 3),
+        (6, 5, 1, 80, 112, 3),
+        (6, 5, 2, 112, 192, 4),
+        (6, 3, 1, 192, 320, 1),
+    )
+    stages = [MBConvConfig(*shape, scale(before), scale(after), blocks) for *shape, before, after, blocks in table]
+    network = EfficientNet(stages, dropout=0.2, num_classes=classes)
+    stem = network.features[0]
+    stem[0] = nn.Conv2d(input_shape[0], stem[0].out_channels, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(stem[0].weight, mode="fan_out")
+    return not_in_place(network)
+
+
 def _vgg(
     input_shape: Shape, classes: int, scale: Scale, *, layers: str, batch_norm: bool, antialiased: bool = False
 ) -> nn.Module:
@@ -222,6 +268,11 @@ def _torchvision(input_shape: Shape, classes: int, _: Scale, *, model: str) -> n
     return not_in_place(models.get_model(model, weights=None, num_classes=classes))
 
 
+def _own(input_shape: Shape, classes: int, _: Scale, *, factory: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """A network of people's own."""
+    return not_in_place(own_network(factory, options or {}))
+
+
 def _in_torchvision_convention(network: nn.Module) -> nn.Module:
     """Initialise convolutions as torchvision does (batch-norm starts at 1 and 0 anyway); no module in place."""
     for module in network.modules():
@@ -244,6 +295,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "fully_connected": Architecture(_fully_connected, ("width", "depth")),
     "simple_cnn": Architecture(_simple_cnn, ("width", "depth", "filter_size")),
     "lenet": Architecture(_lenet),
+    "alexnet": Architecture(_alexnet),
     "local_model": Architecture(
         local_model, ("width", "channels", "filter_size", "pool_size", "pooling", "locally_connected", "trained")
     ),
@@ -255,6 +307,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "resnet18": Architecture(partial(_resnet, block="BasicBlock", blocks=(2, 2, 2, 2)), ("width", "antialiased")),
     "resnet34": Architecture(partial(_resnet, block="BasicBlock", blocks=(3, 4, 6, 3)), ("width", "antialiased")),
     "resnet50": Architecture(partial(_resnet, block="Bottleneck", blocks=(3, 4, 6, 3)), ("width", "antialiased")),
+    "efficientnet_b0": Architecture(_efficientnet_b0),
     "efficientnet_lite0": Architecture(_efficientnet_lite0, ()),
     "torchvision": Architecture(_torchvision, ("model",)),
+    "own": Architecture(_own, ("factory", "options")),
 }

@@ -7,8 +7,7 @@ of the paired images.
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.activation_averages import as_column, at_initialisation, log10, minus, over_layers
-from workflow_scripts.diffeo.statistics import Estimate, mean
+from workflow_scripts.diffeo.statistics import Estimate, at_initialisation, log10, mean, minus, over_layers
 from workflow_scripts.diffeo.variables import described, variable
 
 COORDINATES = {
@@ -64,5 +63,5 @@ def field_statistics(measured: xr.Dataset) -> xr.Dataset:
         variables[name] = described(estimate.value, *MEANING[name])
         variables[f"{name}_standard_error"] = described(estimate.standard_error(), f"standard error of {name}", MEANING[name][1])
     for name, meaning in COORDINATES.items():
-        variables[name] = variable(("layer",), as_column(measured[name]), meaning)
+        variables[name] = variable(("layer",), measured[name].values, meaning)
     return xr.Dataset(variables, coords={name: measured[name].variable for name in ("epoch", "layer")})

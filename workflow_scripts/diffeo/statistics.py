@@ -5,6 +5,7 @@ influence of each sample on it (its linear response to that sample's weight), fr
 between numerator and denominator included.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -55,6 +56,32 @@ def median(values: xr.Variable) -> Estimate:
     quantiles = values.quantile(levels, "sample", skipna=False)
     lower, center, upper = (quantiles.isel(quantile=level) for level in range(3))
     return Estimate(center, np.sign(values - center) * ((upper - lower) * (np.sqrt(samples) / 2)))
+
+
+def log10(estimate: Estimate) -> Estimate:
+    """Base-10 logarithm of a positive number; NaN of any other."""
+    positive = estimate.value.where(estimate.value > 0)  # type: ignore[no-untyped-call]
+    return Estimate(np.log10(positive), estimate.influence / (positive * math.log(10)))
+
+
+def minus(first: Estimate, second: Estimate) -> Estimate:
+    """Difference of two numbers of the same images."""
+    return Estimate(first.value - second.value, first.influence - second.influence)
+
+
+def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:
+    """The number at epoch 0; NaN if that was not measured."""
+    rows = np.flatnonzero(epochs == 0)
+    if len(rows):
+        return Estimate(*(part.isel(epoch=int(rows[0])) for part in estimate))
+    return Estimate(*(part.isel(epoch=0) * np.nan for part in estimate))
+
+
+def over_layers(estimate: Estimate, chosen: np.ndarray) -> Estimate:
+    """Mean over the chosen layers that have the number at all epochs; NaN if there is none."""
+    other = [dim for dim in estimate.value.dims if dim != "layer"]
+    rows = np.flatnonzero(chosen & estimate.value.notnull().all(other).values)
+    return Estimate(*(part.isel(layer=rows).sum("layer") / (len(rows) or math.nan) for part in estimate))
 
 
 def relative_stability(stability: xr.Dataset) -> xr.Dataset:

@@ -6,6 +6,7 @@ edit of comments, docstrings or formatting reruns nothing, and an edit of a libr
 
 import ast
 import hashlib
+import importlib.util
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,23 @@ def code_digest(root: Path, module: str) -> str:
     for name in sorted(transitive_imports(root, module)):
         digest.update(f"{name}\n{normalised_source(module_path(root, name))}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def module_digest(factory: str | None) -> str:
+    """Return 16 hex digits for the file behind an import path `package.module:callable`; nothing where there is none.
+
+    The file lies in the working directory or where Python finds it. What it imports does not count.
+    """
+    if not factory:
+        return ""
+    module = factory.partition(":")[0]
+    local = Path(*module.split(".")).with_suffix(".py")
+    try:
+        found = None if local.is_file() else importlib.util.find_spec(module)
+    except ImportError:
+        return ""
+    path = Path(found.origin) if found and found.origin else local
+    return hashlib.sha256(normalised_source(path).encode()).hexdigest()[:16] if path.suffix == ".py" and path.is_file() else ""
 
 
 def transitive_imports(root: Path, module: str) -> frozenset[str]:

@@ -83,6 +83,8 @@ def explain(error: ValidationError) -> str:
         case "const":
             return f"{key}: {value!r} is not allowed; it may be {str(allowed).lower()} or a block of keys"
         case "pattern":
+            if key.endswith(".factory"):
+                return f"{key}: {value!r} is not allowed; write package.module:callable"
             return f"{key}: the name {value!r} is not allowed; use letters, digits, '-' and '_', a letter or digit first"
         case "uniqueItems":
             return f"{key}: {value!r} names something twice; every entry must be different"
@@ -142,10 +144,24 @@ def check_references(configuration: Mapping[str, Any]) -> None:
     if shuffle and stability:
         must_be_one_of("channel_shuffle.displacement", shuffle["displacement"], deformations["displacements"])
         must_be_one_of("channel_shuffle.interpolation", shuffle["interpolation"], deformations["interpolations"])
+    if configuration["fields"]:
+        check_fields(configuration["fields"])
     predictor = configuration["predictor"]
     if predictor and predictor["largest_radius"] <= predictor["smallest_radius"]:
         allowed = f"it must be greater than predictor.smallest_radius ({predictor['smallest_radius']!r})"
         raise ConfigurationError(f"predictor.largest_radius: {predictor['largest_radius']!r} is not allowed; {allowed}")
+    deconvolution = configuration["deconvolution"]
+    if deconvolution and deconvolution["patches"] > deconvolution["images"]:
+        allowed = f"it must be at most deconvolution.images ({deconvolution['images']})"
+        raise ConfigurationError(f"deconvolution.patches: {deconvolution['patches']} is not allowed; {allowed}")
+
+
+def check_fields(fields: Mapping[str, Any]) -> None:
+    """Check that the image resolves the cutoffs and holds the patches."""
+    for key, most in (("cutoffs", fields["size"] - 2), ("patch_sizes", fields["size"])):
+        if max(fields[key]) > most:
+            allowed = f"images of fields.size ({fields['size']}) pixels allow at most {most}"
+            raise ConfigurationError(f"fields.{key}: {max(fields[key])} is not allowed; {allowed}")
 
 
 def check_line(key: str, line: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:

@@ -13,6 +13,10 @@ FILES = {
         "calibration/*/*.nc",
         "The deformations of one cutoff c on the probe images of a data set.",
     ),
+    "fields.nc": (
+        "fields.nc",
+        "Norms of displacement fields and of the parts of their gradients, over the image and over patches, measured and exact.",
+    ),
     f"{RUN}/training.nc": ("runs/*/*/*/*/*/training.nc", "Loss and error of a run, by epoch."),
     f"{RUN}/stability/epoch{{epoch}}.nc": (
         "runs/*/*/*/*/*/stability/*.nc",
@@ -26,12 +30,32 @@ FILES = {
         "runs/*/*/*/*/*/filter_spectra.nc",
         "The filters of a run's convolutions on the eigenvectors of the grid Laplacian, at every kept epoch.",
     ),
+    f"{RUN}/activation_spectra.nc": (
+        "runs/*/*/*/*/*/activation_spectra.nc",
+        "Power spectra of what every operation of a run's network makes of the test images, at every kept epoch.",
+    ),
+    f"{RUN}/deconvolution.nc": (
+        "runs/*/*/*/*/*/deconvolution.nc",
+        "Patches of images that drive neurons most, and their projections back to pixels by the deconvnet. `feature` numbers the "
+        "chosen channels of a layer, `patch` their patches from the strongest on. What a neuron sees of an image, or of its "
+        "reconstruction, is `.isel(row=slice(*box[0]), column=slice(*box[1]))`, `box` its `box_start` and `box_stop`; "
+        "`image_index` is the place of its `image` along `picture`. `layer` numbers the ReLUs of maps, `operation_index` is "
+        "their number in the stability files.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
         "predictor.nc",
         "Curves against r of all checkpoints, averaged over images, and what is read off them, with standard errors.",
     ),
     "filter_spectra.nc": ("filter_spectra.nc", "How training changed the filters, for all checkpoints, with standard errors."),
+    "activation_spectra.nc": (
+        "activation_spectra.nc",
+        "Power spectra of the activations of all checkpoints, averaged over images, and their mean |k|, with standard errors.",
+    ),
+    "deconvolution.nc": (
+        "deconvolution.nc",
+        "How large and how smooth reconstructions are, for all checkpoints, averaged over channels, with standard errors.",
+    ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
 INTRODUCTION = """\
@@ -48,10 +72,13 @@ Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) a
 them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
 In files on filters it numbers the convolutions, and `mode` the modes (`mode_a`, `mode_b`) of the grid, 0 the constant one.
-`strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. Beside the NetCDF files
-there are checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest validation error;
-`torch.load(path, weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`), `report.html`, and `logs/`
-and `benchmarks/` that mirror the other paths.
+In files on spectra `wave_number` numbers the bins of |k|, in cycles per map.
+`strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. In `fields.nc`, numbers of
+single draws and of patches are at temperature T = 1 (norms grow as √T, squares as T); `average` is over the pixels of the
+`grid` or over the unit square (`continuum`); `C`, `S`, `R`, `U` are compression, pure shear, rotation and the whole gradient.
+Beside the NetCDF files there are checkpoints (`checkpoints/epoch0000.pt` the initialisation, `best.pt` the epoch of lowest
+validation error; `torch.load(path, weights_only=True)`), `claims.md` and `.html`, figures (`figures/*.svg, *.png`),
+`report.html`, and `logs/` and `benchmarks/` that mirror the other paths.
 
 ```python
 import xarray as xr
@@ -83,9 +110,29 @@ print(spectra.ratio.sel(mode=0).to_series().dropna())
 ```python
 import xarray as xr
 
+# what share of a displacement field is no translation on patches of p pixels, measured and exact
+fields = xr.open_dataset("results/fields.nc").sel(mode_rule="disc", patch_part="remainder")
+print(fields.patch_share.to_series().unstack("patch_size"))
+print(fields.patch_share_exact.sel(average="grid").to_series().unstack("patch_size"))
+```
+
+```python
+import xarray as xr
+
 # learning curves of all runs
 training = xr.open_mfdataset("results/runs/*/*/*/*/*/training.nc", combine="by_coords", join="outer", data_vars="minimal")
 print(training.error.sel(split="test").min("epoch").to_series().dropna())
+```
+
+```python
+import xarray as xr
+
+# the strongest patch of a channel, and what of it drives the neuron, as the neuron's box holds them
+cube = xr.open_mfdataset("results/runs/*/*/*/*/*/deconvolution.nc", combine="by_coords", join="outer", data_vars="minimal")
+patch = cube.isel(dataset=0, network=0, recipe=0, train_size=0, seed=0, epoch=-1, layer=2, feature=0, patch=0).load()
+rows, columns = (slice(*map(int, edges)) for edges in zip(patch.box_start, patch.box_stop))
+print(patch.image.isel(picture=int(patch.image_index)).isel(row=rows, column=columns).values)
+print(patch.reconstruction.isel(row=rows, column=columns).values)
 ```
 
 ```python

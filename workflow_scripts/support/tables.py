@@ -1,13 +1,13 @@
 """Tables with one row for each checkpoint: what the scripts that summarise runs share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from workflow_scripts.support.jobs import progress
-from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
+from workflow_scripts.support.netcdf import RUN_DIMENSIONS, open_dataset, read_dataset
 
 LABELS = (*RUN_DIMENSIONS, "epoch")
 Labels = Mapping[str, Any]
@@ -37,13 +37,21 @@ def checkpoint_table(
     return joined(rows, labels, architectures)
 
 
-def run_table(files: list[Path], reduce: Callable[[xr.Dataset], xr.Dataset], architectures: Mapping[str, str]) -> xr.Dataset:
+def run_table(
+    files: list[Path],
+    reduce: Callable[[xr.Dataset], xr.Dataset],
+    architectures: Mapping[str, str],
+    unread: Collection[str] = (),
+) -> xr.Dataset:
     """Reduce the file of each run to a row for each of its epochs: a `checkpoint_table` of files with a dim `epoch`.
 
-    `reduce` is given a file without the dims of its run and keeps its `epoch`.
+    `reduce` is given a file without the dims of its run and keeps its `epoch`; it does without the variables `unread`, because
+    they are large.
     """
     labels, rows = [], []
-    for measured in map(read_dataset, progress(files)):
+    for path in progress(files):
+        with open_dataset(path) as stored:
+            measured = stored.drop_vars(unread).load()
         of_run = {name: measured[name].item() for name in RUN_DIMENSIONS}
         reduced = reduce(measured.squeeze(RUN_DIMENSIONS, drop=True))
         for row, epoch in enumerate(reduced.epoch.values.tolist()):

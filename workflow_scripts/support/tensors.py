@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workflow_scripts.support.images import load_images
+from workflow_scripts.support.images import StoredImages, load_images
 
 
 def prepare_torch(threads: int, device: str) -> None:
@@ -33,6 +33,10 @@ def load_probe(data: Path, count: int, device: str) -> tuple[Tensor, np.ndarray]
         labels: (P,) int64, -1 where unknown.
     """
     stored = load_images(data, {"test": count}, at_most=True)
+    return normalised(stored, "test", device), stored.labels["test"]
+
+
+def normalised(stored: StoredImages, split: str, device: str) -> Tensor:
+    """Images of a split that was read, (P, ch, n, n) float32 on `device`, normalised as in training."""
     mean, deviation = (torch.tensor(values).view(-1, 1, 1) for values in (stored.mean, stored.standard_deviation))
-    normalised = (torch.from_numpy(stored.images["test"]).double() / 255 - mean) / deviation
-    return normalised.float().to(device), stored.labels["test"]
+    return ((torch.from_numpy(stored.images[split]).double() / 255 - mean) / deviation).float().to(device)
