@@ -20,7 +20,7 @@ rule measure_receptive_fields:
     resources:
         mem_mb=2000,
     params:
-        code=code("measure_receptive_fields"),
+        code=code_with_network("measure_receptive_fields"),
         labels=labels,
         specification=network_settings,
         input_shape=lambda wildcards: image_shape(config["datasets"][wildcards.dataset]),

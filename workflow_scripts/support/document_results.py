@@ -17,6 +17,11 @@ FILES = {
         "fields.nc",
         "Norms of displacement fields and of the parts of their gradients, over the image and over patches, measured and exact.",
     ),
+    "receptive_fields/{dataset}/{network}.nc": (
+        "receptive_fields/*/*.nc",
+        "What the neurons of a network see on images of a size, whatever the weights: box and contribution profile of every "
+        "operation with maps. `layer` is the operation's number in the stability files.",
+    ),
     f"{RUN}/training.nc": ("runs/*/*/*/*/*/training.nc", "Loss and error of a run, by epoch."),
     f"{RUN}/stability/epoch{{epoch}}.nc": (
         "runs/*/*/*/*/*/stability/*.nc",
@@ -42,6 +47,11 @@ FILES = {
         "`image_index` is the place of its `image` along `picture`. `layer` numbers the ReLUs of maps, `operation_index` is "
         "their number in the stability files.",
     ),
+    f"{RUN}/effective_receptive_fields.nc": (
+        "runs/*/*/*/*/*/effective_receptive_fields.nc",
+        "Squared gradients of the central neurons of a run's convolutions with respect to the pixels, at every kept epoch. "
+        "`layer` is the operation's number in the stability files.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
         "predictor.nc",
@@ -55,6 +65,11 @@ FILES = {
     "deconvolution.nc": (
         "deconvolution.nc",
         "How large and how smooth reconstructions are, for all checkpoints, averaged over channels, with standard errors.",
+    ),
+    "receptive_fields.nc": (
+        "receptive_fields.nc",
+        "Sizes of the receptive fields of the convolutions of all checkpoints, averaged over images, with standard errors, beside "
+        "those of the box and of the contribution profile.",
     ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
