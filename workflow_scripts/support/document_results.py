@@ -68,7 +68,7 @@ FILES = {
     ),
     "receptive_fields.nc": (
         "receptive_fields.nc",
-        "Sizes of the receptive fields of the convolutions of all checkpoints, averaged over images, with standard errors, beside "
+        "Sizes of the receptive fields of the convolutions of all checkpoints, averaged over images, with errors, beside "
         "those of the box and of the contribution profile.",
     ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
