@@ -44,8 +44,9 @@ def main(
         network.to(device)
         prepare_batch_norm(network, images, content["epoch"])
         observed = ObservedNetwork(network)
-        batch_size = images_per_batch(observed, images[:1], memory_mb)
-        found = effective_fields(observed, images, seed=settings["seed"], batch_size=batch_size, progress=progress)
+        batch_size = images_per_batch(observed, images[:1], settings["draws"], memory_mb)
+        signs = {key: settings[key] for key in ("seed", "draws")}
+        found = effective_fields(observed, images, **signs, batch_size=batch_size, progress=progress)
         if not found:
             raise ValueError(f"{labels['network']} has no convolution: it has no receptive fields to measure")
         epochs[content["epoch"]] = as_dataset(found, strongest_maps(observed, images[:1]))

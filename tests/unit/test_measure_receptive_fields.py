@@ -53,7 +53,7 @@ def measure(folder: Path, network: str) -> tuple[Path, Path]:
             weight /= 2
     save_checkpoint(checkpoints[1], checkpoint_content(built, described, 2))
     files = folder / f"{network}.nc", folder / f"{network}_effective.nc"
-    settings = {"images": 5, "seed": 0}
+    settings = {"images": 5, "draws": 2, "seed": 0}
     measure_effective_receptive_fields.main(data, checkpoints, files[1], labels, settings, 100, "cpu", 1)
     measure_receptive_fields.main(files[0], {"dataset": "dots", "network": network}, NETWORKS[network], list(SHAPE))
     return files

@@ -137,6 +137,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "deconvolution.patches": (3, DECONVOLVE),
     "deconvolution.seed": (1, DECONVOLVE),
     "receptive_fields.images": (30, EFFECTIVE_FIELDS),
+    "receptive_fields.draws": (2, EFFECTIVE_FIELDS),
     "receptive_fields.seed": (1, EFFECTIVE_FIELDS),
     "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),

@@ -1,8 +1,8 @@
 """The effective receptive field: how much the pixels of real images matter to the central neurons of each convolution.
 
 The field of an image is Σ_c (∂a_c/∂x(s))², the squared gradients of all channels c of the central position with respect to the
-pixel s, summed over the colours. With random signs v_c it is the mean of (∂ Σ_c v_c a_c/∂x(s))², so that one gradient for each
-image and convolution does for all channels.
+pixel s, summed over the colours. With random signs v_c it is the mean of (∂ Σ_c v_c a_c/∂x(s))² over signs, so that a few
+gradients for each image and convolution do for all channels.
 
 Source: slides "Neurons' receptive field"; Luo et al., NeurIPS 2016 (the effective receptive field).
 """
@@ -17,7 +17,6 @@ from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.randomness import standard_normal
 
 LARGEST_BATCH = 128
-COPIES = 3  # of all activations of an image: kept for the gradients, and these themselves
 
 
 class EffectiveField(NamedTuple):
@@ -44,6 +43,7 @@ def effective_fields(
     images: Tensor,
     *,
     seed: int,
+    draws: int,
     batch_size: int,
     progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
 ) -> dict[int, EffectiveField]:
@@ -52,7 +52,8 @@ def effective_fields(
     Args:
         network: the observed network, on the device of `images`, in the mode in which it is to be measured.
         images: (P, ch, h, w), normalised.
-        seed: of the random signs, a function of it, the image's position and the operation.
+        seed: of the random signs, a function of it, the image's position, the draw and the operation.
+        draws: sets of signs for each image.
         batch_size: images per forward pass; changes speed and memory, results only by rounding.
         progress: wraps the iterable of batches, for a progress bar.
     """
@@ -60,13 +61,20 @@ def effective_fields(
     start = 0
     for batch in progress(torch.split(images, batch_size)):
         pixels = batch.detach().clone().requires_grad_()
-        numbers = torch.arange(start, start + len(batch))
         for index, neurons in central_neurons(network, pixels).items():
-            signs = standard_normal(seed, f"effective field/{index}", numbers, 0, neurons.shape[1]).sign()
-            (gradient,) = torch.autograd.grad((signs.to(neurons) * neurons).sum(), pixels, retain_graph=True)
-            found.setdefault(index, []).append(gradient.double().square().sum(dim=1).float().cpu())
+            signs = random_signs(seed, index, start, draws, neurons)
+            (gradients,) = torch.autograd.grad(neurons, pixels, signs, retain_graph=True, is_grads_batched=True)
+            found.setdefault(index, []).append(gradients.double().square().sum(dim=2).mean(dim=0).float().cpu())
         start += len(batch)
     return {index: joined(parts) for index, parts in found.items()}
+
+
+def random_signs(seed: int, operation: int, first_image: int, draws: int, neurons: Tensor) -> Tensor:
+    """Signs (draws, B, channels) for activations (B, channels) of consecutive images."""
+    images = torch.arange(first_image, first_image + len(neurons)).repeat(draws)
+    numbers = torch.arange(draws).repeat_interleave(len(neurons))
+    drawn = standard_normal(seed, f"effective field/{operation}", images, numbers, neurons.shape[1]).sign()
+    return drawn.reshape(draws, *neurons.shape).to(neurons)
 
 
 def central_neurons(network: ObservedNetwork, images: Tensor) -> dict[int, Tensor]:
@@ -104,9 +112,10 @@ def strongest_maps(network: ObservedNetwork, image: Tensor) -> dict[int, Tensor]
     return found
 
 
-def images_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int) -> int:
-    """How many images, at most `LARGEST_BATCH`, fit in `memory_mb` MiB with all their activations."""
+def images_per_batch(network: ObservedNetwork, image: Tensor, draws: int, memory_mb: int) -> int:
+    """How many images, at most `LARGEST_BATCH`, fit in `memory_mb` MiB: all activations, twice, and gradients of the largest."""
     numbers: list[int] = []
     with torch.no_grad():
         network(image, lambda _, activation: numbers.append(activation.numel()))
-    return min(LARGEST_BATCH, max(1, memory_mb * 2**20 // (COPIES * sum(numbers) * image.element_size())))
+    kept = 2 * sum(numbers) + 3 * draws * max(numbers)
+    return min(LARGEST_BATCH, max(1, memory_mb * 2**20 // (kept * image.element_size())))
