@@ -10,6 +10,7 @@ from workflow_scripts.support.configuration import (
     expand_runs,
     has_filters,
     has_maps,
+    image_shape,
     is_training,
     kept_epochs,
     runs_with,
@@ -62,10 +63,10 @@ def code(script):
     return code_digest(BASE, f"workflow_scripts.{script}")
 
 
-def run_files(analysis, fits, runs=None):
-    """Files of an analysis with one job for each run: of all its runs (or of `runs`) whose network `fits`."""
+def run_files(analysis, fits, runs=None, name=None):
+    """Files (called after the analysis, or `name`) with one job for each run: of all its runs (or of `runs`) whose network `fits`."""
     chosen = runs_with(config, analysis) if runs is None else runs
-    files = [f"{RUN}/{analysis}.nc".format(**run) for run in chosen if fits(config["networks"][run["network"]])]
+    files = [f"{RUN}/{name or analysis}.nc".format(**run) for run in chosen if fits(config["networks"][run["network"]])]
     return files if config[analysis] else []
 
 

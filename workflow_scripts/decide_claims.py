@@ -18,6 +18,7 @@ from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.receptive_field_claims import RECEPTIVE_FIELD_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.diffeo.statistics import Z95
 from workflow_scripts.diffeo.variables import variable
@@ -35,6 +36,7 @@ CLAIMS = (
     *CHANNEL_CLAIMS,
     *LOCAL_MODEL_CLAIMS,
     *FIELD_CLAIMS,
+    *RECEPTIVE_FIELD_CLAIMS,
 )
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em;text-align:left;border-bottom:1px solid #ccc}"

@@ -7,6 +7,7 @@ from tests.synthetic_activations import make_activation_table
 from tests.synthetic_fields import make_fields
 from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_predictor_summary import make_predictor_summary
+from tests.synthetic_receptive_fields import make_receptive_fields
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
 from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
@@ -17,6 +18,7 @@ from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.receptive_field_claims import RECEPTIVE_FIELD_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
@@ -41,6 +43,7 @@ def make_sources():
         "filter_spectra": make_filter_spectra(),
         "fields": make_fields(),
         "activation_spectra": make_activation_table(),
+        "receptive_fields": make_receptive_fields(),
     }
 
 
@@ -131,6 +134,7 @@ def test_rows_of_fields_are_called_by_what_they_are(decided):
         ("filter_spectra", FILTER_CLAIMS),
         ("fields", FIELD_CLAIMS),
         ("activation_spectra", ACTIVATION_CLAIMS),
+        ("receptive_fields", RECEPTIVE_FIELD_CLAIMS),
     ],
 )
 def test_all_other_sources_may_be_switched_off(source, of_source, everything, tmp_path):

@@ -37,7 +37,10 @@ SUMMARISE_COUPLING = {"summarise_channel_coupling", "draw_channel_coupling"} | D
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
 SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
 DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
-OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE
+SUMMARISE_RECEPTIVE_FIELDS = {"summarise_receptive_fields", "draw_receptive_field_sizes"} | DECIDE
+EFFECTIVE_FIELDS = {"measure_effective_receptive_fields", "draw_receptive_field"} | SUMMARISE_RECEPTIVE_FIELDS
+BOXES = {"measure_receptive_fields", "draw_receptive_field"} | SUMMARISE_RECEPTIVE_FIELDS  # without data or weights
+OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE | EFFECTIVE_FIELDS
 TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
@@ -47,13 +50,15 @@ OTHER_FIGURES = {
     "draw_filter_spectra",
     "draw_deconvolution",
     "draw_deconvolution_pictures",
+    "draw_receptive_field",
+    "draw_receptive_field_sizes",
 } | FIGURES_OF_ACTIVATIONS
 OF_RUNS = {"draw_filter_spectra", "draw_channel_coupling"} | FIGURES_OF_SHUFFLE  # figures that average over runs
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
 FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
-SHARED = EVERYTHING | FIELDS
+SHARED = EVERYTHING | FIELDS | BOXES
 OF_DIGITS = EVERYTHING - {"import_network"}
 OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE - (SHUFFLE - DECIDE)  # untrained networks, without the predictor
 OF_PHOTOGRAPHS = {"prepare_dataset"} | IMPORT  # pretrained networks, without stability
@@ -62,7 +67,7 @@ NOTHING: set[str] = set()
 # Key of the smoke experiment: (a new value, the rules that must run again). Names of people's own stand for any name.
 KEYS: dict[str, tuple[Any, set[str]]] = {
     "datasets.mnist_5k.collection": ("mnist", OF_DIGITS),
-    "datasets.mnist_5k.enlarge": (2, OF_DIGITS),
+    "datasets.mnist_5k.enlarge": (2, OF_DIGITS | BOXES),
     "datasets.mnist_5k.folder": ("/nowhere", OF_DIGITS),
     "datasets.mnist_5k.train": (2000, OF_DIGITS),
     "datasets.mnist_5k.validation": (210, OF_DIGITS),
@@ -74,9 +79,9 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "datasets.photographs.classes": (999, OF_PHOTOGRAPHS),
     "datasets.photographs.mean": ([0.4, 0.4, 0.4], OF_PHOTOGRAPHS),
     "datasets.photographs.standard_deviation": ([0.2, 0.2, 0.2], OF_PHOTOGRAPHS),
-    "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
-    "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
-    "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
+    "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE | BOXES),
+    "networks.vgg11_bn_tiny.width": (0.125, INITIALISE | BOXES),
+    "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE | BOXES),
     "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
     "networks.conv_tiny.channels": (5, {"initialise_network"} | ONLY_SWEEP),
     "networks.conv_tiny.filter_size": (5, {"initialise_network"} | ONLY_SWEEP),
@@ -142,6 +147,9 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "deconvolution.patches": (3, DECONVOLVE),
     "deconvolution.seed": (1, DECONVOLVE),
     "summary.displacement": (0.5, DECIDE | AT_ONE_STRENGTH),
+    "receptive_fields.images": (30, EFFECTIVE_FIELDS),
+    "receptive_fields.draws": (2, EFFECTIVE_FIELDS),
+    "receptive_fields.seed": (1, EFFECTIVE_FIELDS),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
 }
@@ -162,8 +170,8 @@ MODULES: dict[str, set[str]] = {
     "diffeo/activation_spectra.py": ACTIVATIONS | DECONVOLVE,
     "diffeo/antialiasing_claims.py": DECIDE,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE,
-    "diffeo/blur_pool.py": INITIALISE | IMPORT,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE | EFFECTIVE_FIELDS,
+    "diffeo/blur_pool.py": INITIALISE | IMPORT | BOXES,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
@@ -172,7 +180,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
-    "diffeo/contribution_profiles.py": NOTHING,  # no rule yet
+    "diffeo/contribution_profiles.py": BOXES,
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS,
@@ -181,6 +189,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/configured_pairs.py": SUMMARISE | {"draw_filter_spectra"},
     "diffeo/depth_changes.py": SUMMARISE,
+    "diffeo/effective_fields.py": EFFECTIVE_FIELDS,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
     "diffeo/field_norms.py": FIELDS,
@@ -190,28 +199,43 @@ MODULES: dict[str, set[str]] = {
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
     "diffeo/local_model_averages.py": {"draw_local_models"},
     "diffeo/local_model_claims.py": DECIDE,
-    "diffeo/local_models.py": INITIALISE | IMPORT,
-    "diffeo/networks.py": INITIALISE | IMPORT,
+    "diffeo/local_models.py": INITIALISE | IMPORT | BOXES,
+    "diffeo/networks.py": INITIALISE | IMPORT | BOXES,
     "diffeo/noise.py": CALIBRATE | PREDICT,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE,
+    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE | EFFECTIVE_FIELDS | BOXES,
     "diffeo/patch_norms.py": FIELDS,
     "diffeo/patches.py": DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT,
-    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
-    "diffeo/own_networks.py": INITIALISE | IMPORT,
+    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS | BOXES,
+    "diffeo/own_networks.py": INITIALISE | IMPORT | BOXES,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/receptive_fields.py": DECONVOLVE,
-    "diffeo/run_averages.py": SUMMARISE | FIGURES_OF_PREDICTOR | FIGURES_OF_ACTIVATIONS | OF_RUNS | {"draw_deconvolution"},
+    "diffeo/receptive_fields.py": DECONVOLVE | BOXES,
+    "diffeo/run_averages.py": SUMMARISE
+    | FIGURES_OF_PREDICTOR
+    | FIGURES_OF_ACTIVATIONS
+    | OF_RUNS
+    | {"draw_deconvolution"}
+    | DECIDE
+    | FIGURES_OF_SUMMARY
+    | {"draw_filter_spectra", "draw_deconvolution", "draw_receptive_field_sizes"},
+    "diffeo/receptive_field_averages.py": EFFECTIVE_FIELDS,
+    "diffeo/receptive_field_claims.py": DECIDE,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/single_shuffles.py": SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT,
     "diffeo/stability_claims.py": DECIDE,
-    "diffeo/statistics.py": SUMMARISE | SUMMARISE_PREDICTOR | FILTERS | SUMMARISE_ACTIVATIONS | SUMMARISE_SHUFFLE | FIELDS,
+    "diffeo/statistics.py": SUMMARISE
+    | SUMMARISE_PREDICTOR
+    | FILTERS
+    | SUMMARISE_ACTIVATIONS
+    | SUMMARISE_SHUFFLE
+    | FIELDS
+    | EFFECTIVE_FIELDS,
     "diffeo/training.py": TRAIN,
     "diffeo/variables.py": SHARED,
     "support/__init__.py": NOTHING,
@@ -247,7 +271,8 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_SHUFFLE
     | SUMMARISE_COUPLING
-    | SUMMARISE_DECONVOLUTION,
+    | SUMMARISE_DECONVOLUTION
+    | SUMMARISE_RECEPTIVE_FIELDS,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
@@ -276,12 +301,15 @@ MODULES: dict[str, set[str]] = {
     "draw_noise_stability.py": {"draw_noise_stability"},
     "draw_noisy_samples.py": {"draw_noisy_samples"},
     "draw_operations.py": {"draw_operations"},
+    "draw_receptive_field.py": {"draw_receptive_field"},
+    "draw_receptive_field_sizes.py": {"draw_receptive_field_sizes"},
     "draw_samples.py": {"draw_samples"},
     "draw_stability_bars.py": {"draw_stability_bars"},
     "draw_stability_curves.py": {"draw_stability_curves"},
     "draw_training_curves.py": {"draw_training_curves"},
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
+    "measure_effective_receptive_fields.py": EFFECTIVE_FIELDS,
     "measure_fields.py": FIELDS,
     "measure_filter_spectra.py": FILTERS,
     "measure_activation_spectra.py": ACTIVATIONS,
@@ -289,6 +317,7 @@ MODULES: dict[str, set[str]] = {
     "measure_channel_shuffle.py": SHUFFLE,
     "measure_deconvolution.py": DECONVOLVE,
     "measure_predictor.py": PREDICT,
+    "measure_receptive_fields.py": BOXES,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
     "summarise.py": SUMMARISE,
@@ -298,6 +327,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_deconvolution.py": SUMMARISE_DECONVOLUTION,
     "summarise_filter_spectra.py": SUMMARISE_FILTERS,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
+    "summarise_receptive_fields.py": SUMMARISE_RECEPTIVE_FIELDS,
     "train_network.py": TRAIN,
 }
 

@@ -4,12 +4,10 @@ Errors are those of the mean over images. Checkpoints and operations of a run se
 that of the paired images, correlations included.
 """
 
-import math
-
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.statistics import Estimate
+from workflow_scripts.diffeo.statistics import Estimate, at_initialisation, over_layers
 from workflow_scripts.diffeo.variables import described, variable
 
 RESOLVED = 4  # pixels along an edge: smaller maps have no room for low and high frequencies
@@ -86,14 +84,6 @@ def average(values: xr.DataArray) -> Estimate:
     return Estimate(mean, (numbers - mean).fillna(0) * weight)
 
 
-def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:
-    """The number at epoch 0; NaN if that was not measured."""
-    rows = np.flatnonzero(epochs == 0)
-    if len(rows):
-        return Estimate(*(part.isel(epoch=int(rows[0])) for part in estimate))
-    return Estimate(*(part.isel(epoch=0) * np.nan for part in estimate))
-
-
 def before(estimate: Estimate, numbers: xr.Dataset) -> Estimate:
     """The number of what an operation reads, the one before it, if their maps have the same size; NaN elsewhere.
 
@@ -106,10 +96,3 @@ def before(estimate: Estimate, numbers: xr.Dataset) -> Estimate:
     follows &= np.where(kinds == "convolution", np.roll(kinds, 1) != "batch_norm", step["channels"] == 0)
     chosen = xr.Variable("layer", follows)
     return Estimate(*(part.shift(layer=1).where(chosen) for part in estimate))  # type: ignore[no-untyped-call]
-
-
-def over_layers(estimate: Estimate, chosen: np.ndarray) -> Estimate:
-    """Mean over the chosen layers that have the number at all epochs; NaN if there is none."""
-    other = [dim for dim in estimate.value.dims if dim != "layer"]
-    rows = np.flatnonzero(chosen & estimate.value.notnull().all(other).values)
-    return Estimate(*(part.isel(layer=rows).sum("layer") / (len(rows) or math.nan) for part in estimate))

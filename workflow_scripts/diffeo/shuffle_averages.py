@@ -64,10 +64,10 @@ def shuffle_statistics(measured: xr.Dataset) -> xr.Dataset:
     Source: slides "Can we decouple the contribution of the two?".
     """
     logarithms = log10_stabilities(measured, *(with_standard(measured, name) for name in NUMBERS))
-    standard = part_of(logarithms["R"], variant=-1, permutation=0)
+    standard = logarithms["R"].at(variant=-1, permutation=0)
     single_logarithms = log10_stabilities(measured, *(of_singles(measured, name) for name in NUMBERS))
     (logits,) = np.flatnonzero(measured.operation.values == LOGITS).tolist()
-    singles = compared(single_logarithms, part_of(standard, layer=logits))
+    singles = compared(single_logarithms, standard.at(layer=logits))
     kept = ("D", "G", "R", "change", "channel_share")
     variables = with_errors(compared(logarithms, standard))
     variables |= with_errors({f"single_{name}": singles[name] for name in kept}, OF_SINGLES)
@@ -113,11 +113,6 @@ def with_standard(measured: xr.Dataset, name: str) -> xr.Variable:
 def of_singles(measured: xr.Dataset, name: str) -> xr.Variable:
     """Values of the networks of which one convolution is shuffled, float64."""
     return measured[f"single_{name}"].astype(float).rename(single_permutation="permutation").variable
-
-
-def part_of(estimate: Estimate, **indices: int) -> Estimate:
-    """A statistic at some positions."""
-    return Estimate(*(part.isel(indices) for part in estimate))
 
 
 def only(values: xr.Variable, wanted: xr.Variable) -> xr.Variable:

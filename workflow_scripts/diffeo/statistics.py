@@ -78,6 +78,21 @@ def median(values: xr.Variable) -> Estimate:
     return Estimate(center, np.sign(values - center) * ((upper - lower) * (np.sqrt(samples) / 2)))
 
 
+def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:
+    """The number at epoch 0; NaN if that was not measured."""
+    rows = np.flatnonzero(epochs == 0)
+    if len(rows):
+        return Estimate(*(part.isel(epoch=int(rows[0])) for part in estimate))
+    return Estimate(*(part.isel(epoch=0) * np.nan for part in estimate))
+
+
+def over_layers(estimate: Estimate, chosen: np.ndarray) -> Estimate:
+    """Mean over the chosen layers that have the number at all epochs; NaN if there is none."""
+    other = [dim for dim in estimate.value.dims if dim != "layer"]
+    rows = np.flatnonzero(chosen & estimate.value.notnull().all(other).values)
+    return Estimate(*(part.isel(layer=rows).sum("layer") / (len(rows) or math.nan) for part in estimate))
+
+
 def relative_stability(stability: xr.Dataset) -> xr.Dataset:
     """Reduce a stability file to D_k, G_k and R_k at every interpolation, strength and layer.
 

@@ -17,6 +17,11 @@ FILES = {
         "fields.nc",
         "Norms of displacement fields and of the parts of their gradients, over the image and over patches, measured and exact.",
     ),
+    "receptive_fields/{dataset}/{network}.nc": (
+        "receptive_fields/*/*.nc",
+        "What the neurons of a network see on images of a size, whatever the weights: box and contribution profile of every "
+        "operation with maps. `layer` is the operation's number in the stability files.",
+    ),
     f"{RUN}/training.nc": ("runs/*/*/*/*/*/training.nc", "Loss and error of a run, by epoch."),
     f"{RUN}/stability/epoch{{epoch}}.nc": (
         "runs/*/*/*/*/*/stability/*.nc",
@@ -50,6 +55,11 @@ FILES = {
         "runs/*/*/*/*/*/channel_coupling.nc",
         "Whether a run's convolutions couple channels that are alike up to a rotation or translation, at every kept epoch.",
     ),
+    f"{RUN}/effective_receptive_fields.nc": (
+        "runs/*/*/*/*/*/effective_receptive_fields.nc",
+        "Squared gradients of the central neurons of a run's convolutions with respect to the pixels, at every kept epoch. "
+        "`layer` is the operation's number in the stability files.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
         "predictor.nc",
@@ -71,6 +81,11 @@ FILES = {
     "channel_coupling.nc": (
         "channel_coupling.nc",
         "The coupling of rotated and shifted neurons, layer by layer, for all checkpoints, with standard errors.",
+    ),
+    "receptive_fields.nc": (
+        "receptive_fields.nc",
+        "Sizes of the receptive fields of the convolutions of all checkpoints, averaged over images, with errors, beside "
+        "those of the box and of the contribution profile.",
     ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
