@@ -47,6 +47,7 @@ include: "rules/summary.smk"
 include: "rules/predictor_figures.smk"
 include: "rules/puzzle_figures.smk"
 include: "rules/mechanisms_figures.smk"
+include: "rules/filters_figures.smk"
 include: "rules/figures.smk"
 
 

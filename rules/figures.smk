@@ -3,7 +3,7 @@
 FIGURES = [f"{kind}_{dataset}" for kind in ("samples", "calibration") for dataset in CALIBRATED]
 FIGURES += ["training_curves"] if TRAINING_FILES else []
 FIGURES += ["stability_bars", "stability_curves", "depth"] if STABILITY_FILES else []
-FIGURES += PREDICTOR_FIGURES + MECHANISM_FIGURES
+FIGURES += PREDICTOR_FIGURES + MECHANISM_FIGURES + FILTER_FIGURES
 FIGURE_FILES = [f"results/figures/{figure}.{kind}" for figure in FIGURES for kind in ("svg", "png")]
 
 

@@ -7,6 +7,11 @@ FILTER_FILES = run_files(
 )
 
 
+def filter_files_of(dataset):
+    """The files of the runs on one data set."""
+    return [file for file in FILTER_FILES if file.startswith(f"results/runs/{dataset}/")]
+
+
 localrules:
     summarise_filter_spectra,
 

@@ -34,8 +34,9 @@ DEPTHS = matplotlib.colormaps["viridis"]
 LOWEST: dict[str, Any] = {**TRAINED, "marker": "o"}
 HIGHEST: dict[str, Any] = {**INITIAL, "marker": "o", "markerfacecolor": "white"}
 THIN: dict[str, Any] = {"markersize": 2.2, "linewidth": 0.9}
-COLUMNS = {"against eigenvalue": "eigenvalue λ", "against depth": "relative depth", "against epoch": "epoch", "low-pass": "epoch"}
-LABELLED_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+COLUMNS = {"against eigenvalue": "eigenvalue λ", "against depth": "relative depth", "against epoch": "epoch", "low-pass index": "epoch"}
+TICKS = ((1.4, (1.0,)), (0.7, (1.0, 2.0, 5.0)), (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0)))  # from so many decades on
+LABELLED_EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def main(spectra: Path, svg: Path, png: Path, dataset: str) -> None:
@@ -56,8 +57,8 @@ def draw(spectra: xr.Dataset, dataset: str) -> Figure:
             axis.yaxis.set_tick_params(labelleft=False)
         draw_network(axes, chosen.isel(checkpoint=np.flatnonzero(chosen.network == network)))
         axes[0].set_ylabel(f"{label(network)}\n$c_t/c_0$")
-        plain_log_ticks(axes[0].yaxis, (1.0, 1.5, 2.0, 3.0, 5.0))
-        axes[3].set_ylabel("low-pass index")
+        decades = np.ptp(np.log10(axes[0].get_ylim()))
+        plain_log_ticks(axes[0].yaxis, next(ticks for least, ticks in TICKS if decades >= least))
     for column, (title, quantity) in zip(grid.T, COLUMNS.items(), strict=True):
         column[0].set_title(title)
         column[-1].set_xlabel(quantity)

@@ -16,7 +16,7 @@ from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
 
 LAYER = ("network", "layer")
-NULL_DRAWS = 8  # random filters for each filter that a Gabor function is fitted to
+NULL_DRAWS = 4  # random filters for each filter that a Gabor function is fitted to
 
 
 def main(checkpoints: list[Path], filter_spectra: Path, labels: dict[str, Any]) -> None:

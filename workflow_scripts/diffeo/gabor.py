@@ -4,7 +4,7 @@ A Gabor function is `a G cos(2πf u − φ)`: a wave of frequency f and phase φ
 along the wave and v across it, both from the centre. Fitted is a Gabor function plus a constant, by least squares; the amplitudes
 of its even and its odd part are linear and eliminated (variable projection: Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973, with
 the Jacobian of Kaufman, BIT 15, 1975), the other six parameters are found by Levenberg and Marquardt's method from the best start
-of each frequency on a grid. All filters at once.
+of each frequency and direction on a grid. All filters at once.
 
 The null of a filter: the squared coefficients on the modes of the grid Laplacian stay, their signs are random. So it has the same
 spectrum; of white noise it has the distribution.
@@ -210,24 +210,24 @@ def jacobian(parameters: Array, found: Waves, projection: Projection) -> Array:
 
 
 def bounds(size: int) -> tuple[Array, Array]:
-    """Smallest and largest parameters: centres inside the filter, half a cycle along its edge to one in two pixels, widths of one
-    pixel to its edge.
+    """Smallest and largest parameters: centres inside the filter, one cycle along its edge to 0.45 in a pixel, widths of one
+    pixel to its edge. (At 0.5 the even or the odd part may be nothing on the pixels.)
     """
     middle = (size - 1) / 2
-    low = [-middle, -middle, -np.inf, np.log(0.5 / size), 0.0, 0.0]
-    high = [middle, middle, np.inf, np.log(0.5), np.log(size), np.log(size)]
+    low = [-middle, -middle, -np.inf, np.log(1 / size), 0.0, 0.0]
+    high = [middle, middle, np.inf, np.log(0.45), np.log(size), np.log(size)]
     return np.array(low), np.array(high)
 
 
 def starts(size: int) -> Array:
-    """Parameters from which fits start, (frequency, start, 6)."""
+    """Parameters from which fits start, (group, start, 6): a group for each of 4 frequencies and 4 pairs of directions."""
     low, high = bounds(size)
-    frequencies = low[FREQUENCY] + (high[FREQUENCY] - low[FREQUENCY]) * np.array([0.2, 0.45, 0.7, 0.9])
+    frequencies = low[FREQUENCY] + (high[FREQUENCY] - low[FREQUENCY]) * np.array([0.1, 0.4, 0.7, 0.95])
     centres = np.linspace(low[ROW], high[ROW], 5)
     orientations = np.pi * np.arange(8) / 8
-    widths = np.log(size / np.array([6.0, 3.0]))
-    grid = np.meshgrid(frequencies, centres, centres, orientations, widths, indexing="ij")
-    frequency, row, column, orientation, width = (part.reshape(len(frequencies), -1) for part in grid)
+    widths = np.log(size / np.array([5.0, 2.5]))
+    grid = np.meshgrid(frequencies, orientations, centres, centres, widths, indexing="ij")
+    frequency, orientation, row, column, width = (part.reshape(16, -1) for part in grid)
     return np.stack([row, column, orientation, frequency, width, width], axis=2)
 
 
@@ -242,7 +242,7 @@ def fitted(pictures: Array, size: int) -> tuple[Array, Projection]:
 
 
 def fitted_from(pictures: Array, grid: Array, basis: Array, size: int) -> Array:
-    """Parameters of the best of the fits from the best start of each frequency."""
+    """Parameters of the best of the fits from the best start of each group of `grid`."""
     explained = ((basis @ pictures.T) ** 2).sum(axis=1).reshape(*grid.shape[:2], -1)
     best = np.nan_to_num(explained).argmax(axis=1).T
     chosen = grid[np.arange(len(grid)), best]
@@ -264,7 +264,9 @@ def minimised(pictures: Array, parameters: Array, size: int) -> tuple[Array, Arr
     projection = projected(pictures, found)
     for _ in range(ITERATIONS):
         slopes = jacobian(parameters, found, projection)
-        step = damped_step(slopes, projection.residual, damping)
+        downhill = np.einsum("fip,fp->fi", slopes, projection.residual)
+        stopped = ((parameters <= low) & (downhill < 0)) | ((parameters >= high) & (downhill > 0))
+        step = damped_step(np.where(stopped[:, :, None], 0, slopes), np.where(stopped, 0, downhill), damping)
         trial = np.clip(parameters + step, low, high)
         trial_found = waves(trial, size)
         trial_projection = projected(pictures, trial_found)
@@ -290,13 +292,13 @@ def chosen(first: NDArray[np.bool_], one: tuple[Array, ...], other: tuple[Array,
     return [np.where(first.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(one, other, strict=True)]
 
 
-def damped_step(slopes: Array, residual: Array, damping: Array) -> Array:
-    """Step (fit, 6) of Levenberg and Marquardt for slopes (fit, 6, pixel) of the function and its residual (fit, pixel)."""
+def damped_step(slopes: Array, downhill: Array, damping: Array) -> Array:
+    """Step (fit, 6) of Levenberg and Marquardt for slopes (fit, 6, pixel) of the function and their products with its residual."""
     curvature = slopes @ slopes.swapaxes(1, 2)
     diagonal = np.einsum("fii->fi", curvature)
     scale = np.maximum(diagonal, 1e-9 + 1e-6 * diagonal.max(axis=1, keepdims=True))
     damped = curvature + damping[:, None, None] * scale[:, None] * np.eye(6) + 1e-12 * np.eye(6)
-    return np.asarray(np.linalg.solve(damped, slopes @ residual[:, :, None])[:, :, 0])
+    return np.asarray(np.linalg.solve(damped, downhill[:, :, None])[:, :, 0])
 
 
 def named_parameters(parameters: Array, amplitudes: Array, pictures: Array, size: int) -> dict[str, Array]:
