@@ -5,11 +5,7 @@ FILTER_FILES = run_files(
     has_filters,
     [run for run in runs_with(config, "filter_spectra") if is_training(config["recipes"][run["recipe"]])],
 )
-
-
-def filter_files_of(dataset):
-    """The files of the runs on one data set."""
-    return [file for file in FILTER_FILES if file.startswith(f"results/runs/{dataset}/")]
+FILTER_FILES_OF = {dataset: [file for file in FILTER_FILES if f"results/runs/{dataset}/" in file] for dataset in DATASETS}
 
 
 localrules:

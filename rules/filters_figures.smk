@@ -1,6 +1,6 @@
 """Figures of filters: what training does to their spectra, pictures of first layers, and Gabor functions fitted to them."""
 
-FILTER_DATASETS = [dataset for dataset in DATASETS if filter_files_of(dataset)]
+FILTER_DATASETS = [dataset for dataset in DATASETS if FILTER_FILES_OF[dataset]]
 FILTER_FIGURES = [f"{kind}_{dataset}" for kind in ("filter_spectra", "first_layers") for dataset in FILTER_DATASETS]
 FILTER_FIGURES += ["gabor"] if FILTER_FILES else []
 
@@ -35,7 +35,7 @@ rule draw_filter_spectra:
 
 rule draw_first_layers:
     input:
-        filter_spectra=lambda wildcards: filter_files_of(wildcards.dataset),
+        filter_spectra=lambda wildcards: FILTER_FILES_OF[wildcards.dataset],
     output:
         svg=report(
             "results/figures/first_layers_{dataset}.svg",

@@ -1,4 +1,4 @@
-"""Draw how training changes the filters of one data set's networks: against eigenvalue, depth and epoch, a row for each network."""
+"""Draw how training changes filters, against eigenvalue, depth and epoch: one data set, a row for each network."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,12 @@ DEPTHS = matplotlib.colormaps["viridis"]
 LOWEST: dict[str, Any] = {**TRAINED, "marker": "o"}
 HIGHEST: dict[str, Any] = {**INITIAL, "marker": "o", "markerfacecolor": "white"}
 THIN: dict[str, Any] = {"markersize": 2.2, "linewidth": 0.9}
-COLUMNS = {"against eigenvalue": "eigenvalue λ", "against depth": "relative depth", "against epoch": "epoch", "low-pass index": "epoch"}
+COLUMNS = {
+    "against eigenvalue": "eigenvalue λ",
+    "against depth": "relative depth",
+    "against epoch": "epoch",
+    "low-pass index": "epoch",
+}
 TICKS = ((1.4, (1.0,)), (0.7, (1.0, 2.0, 5.0)), (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0)))  # from so many decades on
 LABELLED_EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -77,7 +82,7 @@ def draw_network(axes: np.ndarray, checkpoints: xr.Dataset) -> None:
     ratios = [average(log10_with_error(part.eigenspace_ratio, part.eigenspace_ratio_standard_error)) for part in epochs]
     indices = [average((part.low_pass, part.low_pass_standard_error)) for part in epochs]
     depths = last.relative_depth.values[0]
-    layers = np.flatnonzero(np.isfinite(depths))
+    layers: list[int] = np.flatnonzero(np.isfinite(depths)).tolist()
     order = {layer: sorted_modes(last.eigenvalue.values[0, layer]) for layer in layers}
     for layer in layers:
         style = {"color": DEPTHS(depths[layer]), **THIN}
@@ -88,8 +93,8 @@ def draw_network(axes: np.ndarray, checkpoints: xr.Dataset) -> None:
             log_band(axes[2], times(epochs), *at(ratios, (layer, mode)), **(style | end))
         band(axes[3], times(epochs), *at(indices, (layer,)), marker="o", **style)
     for place, end in ((0, LOWEST), (-1, HIGHEST)):
-        modes = [order[layer][place] for layer in layers]
-        of_end = ratios[-1].value.values[layers, modes], ratios[-1].standard_error.values[layers, modes]
+        last_modes = [order[layer][place] for layer in layers]
+        of_end = ratios[-1].value.values[layers, last_modes], ratios[-1].standard_error.values[layers, last_modes]
         log_band(axes[1], depths[layers], *of_end, **({"color": "black"} | THIN | end))
     finish(axes, times(epochs))
 
@@ -122,10 +127,11 @@ def at(averages: list[Average], place: tuple[int, ...]) -> tuple[list[float], li
     return [mean.value.values[place] for mean in averages], [mean.standard_error.values[place] for mean in averages]
 
 
-def sorted_modes(eigenvalues: np.ndarray) -> np.ndarray:
+def sorted_modes(eigenvalues: np.ndarray) -> list[int]:
     """Modes of a layer in the order of their eigenvalues, without those that it does not have."""
     order = np.argsort(eigenvalues, kind="stable")  # NaN last
-    return order[np.isfinite(eigenvalues[order])]
+    kept: list[int] = order[np.isfinite(eigenvalues[order])].tolist()
+    return kept
 
 
 if "snakemake" in globals():

@@ -53,7 +53,10 @@ def draw(layers: dict[tuple[str, str], xr.Dataset]) -> Figure:
     grid[-1, 1].set_xlabel("explained variance")
     grid[-1, 2].set_xlabel("orientation (degrees)")
     states = [Line2D([], [], label=name, **style) for name, style in zip(ENDS, STATES, strict=True)]
-    nulls = [Line2D([], [], label=f"{name}, null", **(style | OF_NULL)) for name, style in zip(("initial", "trained"), STATES, strict=True)]
+    nulls = [
+        Line2D([], [], label=f"{name}, null", **(style | OF_NULL))
+        for name, style in zip(("initial", "trained"), STATES, strict=True)
+    ]
     legend_below(figure, states + nulls)
     return figure
 

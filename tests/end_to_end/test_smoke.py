@@ -38,7 +38,7 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 1 + 4
+        len(files) == 3 + 4 + 3 + 8 + 3 + 2 + 4
     )  # data, calibration, training, stability, predictor, filters; summaries, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
@@ -124,8 +124,9 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "boundary",
         "image_size",
     }
+    of_filters = {"filter_spectra_mnist_5k", "first_layers_mnist_5k", "gabor"}
     of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
-    assert of_stability | of_predictor | {"training_curves", "noisy_samples", "filter_spectra"} <= names
+    assert of_stability | of_predictor | of_filters | {"training_curves", "noisy_samples"} <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

@@ -58,7 +58,8 @@ def test_numbers_are_those_of_loops_over_filters_and_modes():
     before, now = random_filters(3), random_filters(3, seed=1)
     found, basis, values = filter_spectrum(before, now), laplacian_basis(3), eigenvalues(3)
     powers = {
-        name: np.array([[(w * psi).sum() ** 2 for psi in basis] for w in part[:, 0]]) for name, part in (("0", before), ("t", now))
+        name: np.array([[(w * psi).sum() ** 2 for psi in basis] for w in part[:, 0]])
+        for name, part in (("0", before), ("t", now))
     }
     for mode in range(9):
         c0, ct = (powers[name][:, mode].mean() for name in ("0", "t"))

@@ -1,4 +1,4 @@
-"""Gabor fits: planted functions are recovered, white noise has the null's explained variance, a slow optimiser finds no better."""
+"""Gabor fits: planted functions are found, white noise is explained as its null, another optimiser finds no better."""
 
 import numpy as np
 import pytest

@@ -27,7 +27,8 @@ SWEEP = ONLY_SWEEP | SHUFFLE  # shuffled networks are compared with it
 SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
 SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
-FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
+OF_FIRST_LAYERS = {"draw_first_layers", "draw_gabor"}
+FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS | OF_FIRST_LAYERS
 SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
 SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
@@ -37,7 +38,7 @@ TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"}
+OTHER_FIGURES = {"draw_training_curves", "draw_filter_spectra"} | OF_FIRST_LAYERS
 IMPORT = {"import_network"} | PREDICT
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
 OF_DIGITS = EVERYTHING - {"import_network"}
@@ -64,6 +65,10 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
     "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
+    "networks.simple_cnn_9x9.filter_size": (
+        5,
+        {"initialise_network", "train_short", "draw_training_curves"} | SUMMARISE | FILTERS,  # nothing else is measured of it
+    ),
     "filter_spectra": (False, DECIDE),
     "activation_spectra.images": (30, ACTIVATIONS),
     "channel_shuffle.permutations": (3, SHUFFLE),
@@ -118,7 +123,6 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
     "networks.channels",
-    "networks.filter_size",
     "networks.locally_connected",
     "networks.model",
     "networks.pool_size",
@@ -149,6 +153,8 @@ MODULES: dict[str, set[str]] = {
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
+    "diffeo/gabor.py": FILTERS,
+    "diffeo/gabor_averages.py": SUMMARISE_FILTERS | {"draw_gabor"},
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
     "diffeo/local_models.py": INITIALISE | IMPORT,
     "diffeo/networks.py": INITIALISE | IMPORT,
@@ -176,6 +182,7 @@ MODULES: dict[str, set[str]] = {
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
     "support/document_results.py": NOTHING,
+    "support/filter_panels.py": OF_FIRST_LAYERS,
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
     "support/jobs.py": EVERYTHING,
@@ -202,6 +209,8 @@ MODULES: dict[str, set[str]] = {
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
     "draw_filter_spectra.py": {"draw_filter_spectra"},
+    "draw_first_layers.py": {"draw_first_layers"},
+    "draw_gabor.py": {"draw_gabor"},
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
     "draw_interpolations.py": {"draw_interpolations"},

@@ -77,9 +77,9 @@ FILTER_CLAIMS = (
         "filters unexplained as of random filters of the same spectrum).",
         MECHANISM,
         "Simple models show a different phenomenology than SOTA nets",
-        "log10 of the share of the variance of first-layer filters that the best Gabor function leaves unexplained, over the same "
-        "for filters with the same squared coefficients on the grid Laplacian and random signs, trained networks with filters of "
-        "9 × 9 pixels or more",
+        "log10 of the share of the variance of first-layer filters that the best Gabor function leaves unexplained over that "
+        "for filters with the same squared coefficients on the grid Laplacian and random signs, trained networks with filters "
+        "of 9 × 9 pixels or more",
         (-math.inf, HALF),
         "filter_spectra",
         gabor_functions,

@@ -112,7 +112,7 @@ def filter_spectrum(initial: Array, filters: Array, *, groups: int = 1, basis: A
                 "1",
             ),
         }
-        return with_errors(estimates, channels_of(*filters.shape[:2], groups))
+        return with_errors(estimates, channels_of(filters.shape[0], filters.shape[1], groups))
 
 
 def change(before: xr.Variable, now: xr.Variable) -> Estimate:

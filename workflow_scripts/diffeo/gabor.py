@@ -1,10 +1,10 @@
 """Gabor functions fitted to filters, and a null that says how well filters are fitted that are none. Knows no torch.
 
-A Gabor function is `a G cos(2πf u − φ)`: a wave of frequency f and phase φ under a gaussian `G = exp(−u²/2σ_u² − v²/2σ_v²)`, with u
-along the wave and v across it, both from the centre. Fitted is a Gabor function plus a constant, by least squares; the amplitudes
-of its even and its odd part are linear and eliminated (variable projection: Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973, with
-the Jacobian of Kaufman, BIT 15, 1975), the other six parameters are found by Levenberg and Marquardt's method from the best start
-of each frequency and direction on a grid. All filters at once.
+A Gabor function is `a G cos(2πf u − φ)`: a wave of frequency f and phase φ under a gaussian `G = exp(−u²/2σ_u² − v²/2σ_v²)`,
+with u along the wave and v across it, both from the centre. Fitted is a Gabor function plus a constant, by least squares; the
+amplitudes of its even and its odd part are linear and eliminated (variable projection: Golub and Pereyra, SIAM J. Numer. Anal.
+10, 1973, with the Jacobian of Kaufman, BIT 15, 1975), the other six parameters are found by Levenberg and Marquardt's method
+from the best start of each frequency and direction on a grid. All filters at once.
 
 The null of a filter: the squared coefficients on the modes of the grid Laplacian stay, their signs are random. So it has the same
 spectrum; of white noise it has the distribution.
@@ -210,8 +210,10 @@ def jacobian(parameters: Array, found: Waves, projection: Projection) -> Array:
 
 
 def bounds(size: int) -> tuple[Array, Array]:
-    """Smallest and largest parameters: centres inside the filter, one cycle along its edge to 0.45 in a pixel, widths of one
-    pixel to its edge. (At 0.5 the even or the odd part may be nothing on the pixels.)
+    """Smallest and largest parameters.
+
+    Centres inside the filter, one cycle along its edge to 0.45 in a pixel (at 0.5 the even or the odd part may be nothing on the
+    pixels), widths of one pixel to its edge.
     """
     middle = (size - 1) / 2
     low = [-middle, -middle, -np.inf, np.log(1 / size), 0.0, 0.0]
@@ -282,7 +284,7 @@ def minimised(pictures: Array, parameters: Array, size: int) -> tuple[Array, Arr
         going = (damping < 1e6) & (projection.unexplained > TOLERANCE) & ~(better & (gain < TOLERANCE * projection.unexplained))
         if not going.any():
             break
-        active, damping, pictures, parameters = (part[going] for part in (active, damping, pictures, parameters))
+        active, damping, pictures, parameters = active[going], damping[going], pictures[going], parameters[going]
         found, projection = Waves(*(part[going] for part in found)), Projection(*(part[going] for part in projection))
     return result, unexplained
 
@@ -293,7 +295,7 @@ def chosen(first: NDArray[np.bool_], one: tuple[Array, ...], other: tuple[Array,
 
 
 def damped_step(slopes: Array, downhill: Array, damping: Array) -> Array:
-    """Step (fit, 6) of Levenberg and Marquardt for slopes (fit, 6, pixel) of the function and their products with its residual."""
+    """Step (fit, 6) of Levenberg and Marquardt for slopes (fit, 6, pixel) of the function; `downhill`: times its residual."""
     curvature = slopes @ slopes.swapaxes(1, 2)
     diagonal = np.einsum("fii->fi", curvature)
     scale = np.maximum(diagonal, 1e-9 + 1e-6 * diagonal.max(axis=1, keepdims=True))

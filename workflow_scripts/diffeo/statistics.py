@@ -6,7 +6,7 @@ between numerator and denominator included.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -53,8 +53,8 @@ class Estimate(NamedTuple):
         """
         independent = self.standard_error() ** 2
         rows, columns = (self._clustered_variance(labels, independent) for labels in (first, second))
-        variance: Any = np.maximum(independent, rows + columns - independent)
-        return variance**0.5
+        clustered = rows + columns - independent
+        return xr.Variable(independent.dims, np.sqrt(np.maximum(independent.values, clustered.values)))
 
     def _clustered_variance(self, labels: Labels, alone: xr.Variable) -> xr.Variable:
         """Variance of the statistic over independent clusters of samples; `alone` if there is but one cluster."""
