@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.support.filter_panels import ENDS, first_layers, mosaic, pictures
 from workflow_scripts.support.jobs import run
-from workflow_scripts.support.plotting import PAGE_WIDTH, label, network_order, note_figure, panels, save_figure
+from workflow_scripts.support.plotting import PAGE_WIDTH, label, note_figure, panels, save_figure
 
 MOST = 64  # filters of a network
 TITLE = 0.25  # inches above a panel
@@ -15,23 +15,21 @@ TITLE = 0.25  # inches above a panel
 
 def main(filter_spectra: list[Path], svg: Path, png: Path, architectures: dict[str, str]) -> None:
     """Draw one run of each network of a data set; `architectures` maps names of networks."""
-    found = {network: layer for (_, network), layer in first_layers(filter_spectra).items()}
-    order = network_order(found, [architectures[network] for network in found])
-    save_figure(draw({network: found[network] for network in order}), svg, png)
+    save_figure(draw(first_layers(filter_spectra, architectures)), svg, png)
 
 
-def draw(layers: dict[str, xr.Dataset]) -> Figure:
+def draw(layers: dict[tuple[str, str], xr.Dataset]) -> Figure:
     """A row for each network: on the left its filters at the first epoch, on the right at the last."""
     if not layers:
         return note_figure("No first layer has filters of several pixels.")
     heights = [height(layer) for layer in layers.values()]
     ratios = {"height_ratios": heights}
     figure, grid = panels(len(layers), 2, row_height=sum(heights) / len(layers) + TITLE, gridspec_kw=ratios)
-    for axes, (network, layer) in zip(grid, layers.items(), strict=True):
+    for axes, ((dataset, network), layer) in zip(grid, layers.items(), strict=True):
         size = layer.sizes["row"]
         for axis, filters, state in zip(axes, layer.first_layer_filters.values, ENDS, strict=True):
             mosaic(axis, pictures(filters[:MOST].astype(float)), columns_of(size))
-            axis.set_title(f"{label(network)}, {size} × {size}, {state}", pad=3)
+            axis.set_title(f"{label(network)}, {label(dataset)}, {state}", pad=3)
             axis.set_anchor("NW")
     return figure
 

@@ -20,7 +20,6 @@ from workflow_scripts.support.plotting import (
     TRAINED,
     label,
     legend_below,
-    network_order,
     note_figure,
     panels,
     save_figure,
@@ -33,11 +32,8 @@ OF_NULL = {"color": GREY, "linewidth": 0.9}
 
 def main(filter_spectra: list[Path], svg: Path, png: Path, architectures: dict[str, str]) -> None:
     """Draw one run of each data set and network with fits; `architectures` maps names of networks."""
-    found = {group: layer for group, layer in first_layers(filter_spectra).items() if "gabor_frequency" in layer}
-    names = [network for _, network in found]
-    order = network_order(names, [architectures[network] for network in names])
-    groups = sorted(found, key=lambda group: (order.index(group[1]), group[0]))
-    save_figure(draw({group: found[group] for group in groups}), svg, png)
+    layers = first_layers(filter_spectra, architectures)
+    save_figure(draw({group: layer for group, layer in layers.items() if "gabor_frequency" in layer}), svg, png)
 
 
 def draw(layers: dict[tuple[str, str], xr.Dataset]) -> Figure:

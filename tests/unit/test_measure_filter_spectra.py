@@ -33,6 +33,8 @@ NETWORKS = {
     "fc2": {"architecture": "fully_connected", "depth": 2, "width": 0.1},
 }
 
+SAME = {name: name for name in NETWORKS}  # architectures by network
+
 
 def save_run(folder: Path, network: str) -> tuple[list[Path], dict[str, object]]:
     """Checkpoints of epochs 0 and 4; at epoch 4 the constant part of each filter is doubled."""
@@ -225,32 +227,27 @@ def test_one_run_of_each_network_is_shown_at_its_ends(runs: dict[str, Path], tmp
     for number, other in enumerate(others):
         other["first_layer_filters"] = 0 * lenet.first_layer_filters
         write_dataset(other, tmp_path / f"{number}.nc", title="made up", configuration={})
-    found = first_layers([tmp_path / "0.nc", tmp_path / "1.nc", *runs.values()])
+    found = first_layers([tmp_path / "0.nc", tmp_path / "1.nc", *runs.values()], SAME)
     assert list(found) == [("mnist", "lenet"), ("mnist", "resnet18")]
     shown = found["mnist", "lenet"].first_layer_filters
     np.testing.assert_array_equal(shown.values, lenet.first_layer_filters.values.squeeze((0, 1, 2, 3, 4)))
 
 
 def test_figures_of_first_layers_are_drawn(runs: dict[str, Path], tmp_path: Path) -> None:
-    names = {"lenet": "lenet", "resnet18": "resnet18"}
+    layers = first_layers(runs.values(), SAME)
+    large = {group: layer for group, layer in layers.items() if "gabor_phase" in layer}
     for script, panels in ((draw_first_layers, 4), (draw_gabor, 3)):
         svg, png = tmp_path / f"{script.__name__}.svg", tmp_path / f"{script.__name__}.png"
-        script.main(list(runs.values()), svg, png, names)
+        script.main(list(runs.values()), svg, png, SAME)
         assert png.read_bytes().startswith(b"\x89PNG")
-        layers = first_layers(runs.values())
-        drawn = (
-            {network: layer for (_, network), layer in layers.items()}
-            if script is draw_first_layers
-            else {group: layer for group, layer in layers.items() if "gabor_phase" in layer}
-        )
-        figure = script.draw(drawn)
+        figure = script.draw(layers if script is draw_first_layers else large)
         assert len(figure.axes) == panels
         assert figure.get_figwidth() == PAGE_WIDTH
         assert len(script.draw({}).axes) == 1
 
 
 def test_distribution_and_waves_are_those_of_the_fits(runs: dict[str, Path]) -> None:
-    layer = first_layers([runs["lenet"]])["mnist", "lenet"]
+    layer = first_layers([runs["lenet"]], SAME)["mnist", "lenet"]
     figure = draw_gabor.draw({("mnist", "lenet"): layer})
     steps, waves = figure.axes[1].lines, figure.axes[2].collections
     expected = [layer.gabor_null_explained_variance, layer.gabor_explained_variance]

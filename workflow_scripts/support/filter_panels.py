@@ -1,6 +1,6 @@
 """Pictures of filters, side by side; what the figures of first layers share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from workflow_scripts.diffeo.gabor import principal_pictures
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, open_dataset
+from workflow_scripts.support.plotting import network_order
 
 Array = NDArray[np.float64]
 ENDS = ("initialisation", "trained")
 
 
-def first_layers(files: Iterable[Path]) -> dict[tuple[str, str], xr.Dataset]:
+def first_layers(files: Iterable[Path], architectures: Mapping[str, str]) -> dict[tuple[str, str], xr.Dataset]:
     """What the files say of first layers, at the first and the last epoch, by data set and network, without labels of the run.
 
     Of several runs, that with the largest training set, then the one first by recipe and seed. A file without a first layer of
-    several pixels is left out.
+    several pixels is left out. Networks are in the order of `network_order`; `architectures` maps their names.
     """
     found: dict[tuple[str, str], tuple[tuple[int, str, int], xr.Dataset]] = {}
     for path in files:
@@ -32,7 +33,10 @@ def first_layers(files: Iterable[Path]) -> dict[tuple[str, str], xr.Dataset]:
         group, rank = (labels["dataset"], labels["network"]), (-labels["train_size"], labels["recipe"], labels["seed"])
         if group not in found or rank < found[group][0]:
             found[group] = rank, ends
-    return {group: ends for group, (_, ends) in sorted(found.items())}
+    networks = [network for _, network in found]
+    order = network_order(networks, [architectures[network] for network in networks])
+    groups = sorted(found, key=lambda group: (order.index(group[1]), group[0]))
+    return {group: found[group][1] for group in groups}
 
 
 def pictures(filters: Array) -> Array:
