@@ -24,7 +24,7 @@ FILES = {
     ),
     f"{RUN}/filter_spectra.nc": (
         "runs/*/*/*/*/*/filter_spectra.nc",
-        "The filters of a run's convolutions on the eigenvectors of the grid Laplacian, those of the first and Gabor fits, by kept epoch.",
+        "The filters of a run's convolutions on the eigenvectors of the grid Laplacian; Gabor fits to the first's.",
     ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
