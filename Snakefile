@@ -56,6 +56,7 @@ include: "rules/deconvolution_figures.smk"
 include: "rules/local_models_figures.smk"
 include: "rules/channels_figures.smk"
 include: "rules/receptive_fields_figures.smk"
+include: "rules/filters_figures.smk"
 include: "rules/figures.smk"
 
 

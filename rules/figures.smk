@@ -7,6 +7,7 @@ FIGURES += ["training_curves"] if USUAL_TRAINING_FILES else []
 FIGURES += ["stability_bars", "stability_curves", "depth"] if usual(runs_with(config, "stability")) and STABILITY_FILES else []
 FIGURES += PREDICTOR_FIGURES
 FIGURES += MECHANISM_FIGURES
+FIGURES += FILTER_FIGURES
 FIGURES += ACTIVATION_FIGURES
 FIGURES += CHANNELS_FIGURES
 FIGURES += LOCAL_FIGURES

@@ -40,8 +40,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 10 + 3 + 6 + 2 + 9
-    )  # data, calibration, training, stability, predictor, six analyses of a run; fields, receptive fields; tables, claims
+        len(files) == 3 + 4 + 3 + 10 + 3 + 7 + 2 + 9
+    )  # data, calibration, training, stability, predictor, other analyses of runs; fields, receptive fields; tables, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
@@ -144,10 +144,11 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
     }
     of_stability = {"stability_bars", "stability_curves", "depth", "operations", "local_models", "antialiasing"}
     of_fields = {"field_norms", "field_patches", "field_parts"}
-    of_mechanisms = {"filter_spectra", "activation_spectra", "activation_depth"}
+    of_filters = {"filter_spectra_mnist_5k", "first_layers_mnist_5k", "gabor"}
+    of_mechanisms = {"activation_spectra", "activation_depth"}
     of_channels = {"channel_shuffle", "channel_shares", "channel_coupling"}
     others = {"training_curves", "noisy_samples", "deconvolution", "receptive_field", "receptive_field_sizes"}
-    assert of_stability | of_predictor | of_fields | of_mechanisms | of_channels | others <= names
+    assert of_stability | of_predictor | of_fields | of_filters | of_mechanisms | of_channels | others <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

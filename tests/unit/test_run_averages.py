@@ -6,6 +6,7 @@ import xarray as xr
 
 from tests.synthetic import PLANTED, make_summary
 from workflow_scripts.diffeo.run_averages import (
+    along_training,
     at_strength,
     average_over_runs,
     dataset_with_most,
@@ -35,6 +36,22 @@ def test_trained_takes_last_epoch_of_largest_training_set():
     chosen = trained(xr.concat([small, one, early], "checkpoint"))
     assert chosen.sizes["checkpoint"] == 1
     assert (chosen.epoch.item(), chosen.train_size.item()) == (4, 1000)
+
+
+def test_along_training_are_the_epochs_that_all_trained_runs_kept():
+    labels = {  # (train_size, recipe, seed): epochs
+        (10, "sgd", 0): (0, 1, 2, 4),
+        (100, "sgd", 0): (0, 1, 4),
+        (100, "sgd", 1): (0, 2, 4),
+        (100, "initial", 2): (0,),
+    }
+    rows = [(*label, epoch) for label, epochs in labels.items() for epoch in epochs]
+    columns = dict(zip(("train_size", "recipe", "seed", "epoch"), map(list, zip(*rows, strict=True)), strict=True))
+    columns |= {"dataset": ["a"] * len(rows), "network": ["vgg"] * len(rows)}
+    summary = xr.Dataset(coords={name: ("checkpoint", values) for name, values in columns.items()})
+    parts = along_training(summary)
+    assert [part.epoch.values.tolist() for part in parts] == [[0, 0], [4, 4]]
+    assert all(part.train_size.values.tolist() == [100, 100] and part.seed.values.tolist() == [0, 1] for part in parts)
 
 
 def test_an_imported_network_counts_as_trained_and_not_as_an_initialisation():

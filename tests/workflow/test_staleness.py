@@ -29,9 +29,10 @@ SWEEP = ONLY_SWEEP | SHUFFLE  # shuffled networks are compared with it
 SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
 SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
-FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
 FIGURES_OF_ACTIVATIONS = {"draw_activation_spectra", "draw_activation_depth"}
 SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_ACTIVATIONS
+OF_FIRST_LAYERS = {"draw_first_layers", "draw_gabor"}
+FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS | OF_FIRST_LAYERS
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
 SUMMARISE_COUPLING = {"summarise_channel_coupling", "draw_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
@@ -52,7 +53,8 @@ OTHER_FIGURES = {
     "draw_deconvolution_pictures",
     "draw_receptive_field",
     "draw_receptive_field_sizes",
-} | FIGURES_OF_ACTIVATIONS
+}
+OTHER_FIGURES |= OF_FIRST_LAYERS | FIGURES_OF_ACTIVATIONS
 OF_RUNS = {"draw_filter_spectra", "draw_channel_coupling"} | FIGURES_OF_SHUFFLE  # figures that average over runs
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
@@ -89,6 +91,10 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.conv_tiny.pooling": ("average", {"initialise_network"} | ONLY_SWEEP),
     "networks.conv_tiny.locally_connected": (True, {"initialise_network"} | ONLY_SWEEP),
     "networks.conv_tiny.trained": ("readout", {"initialise_network"} | ONLY_SWEEP),
+    "networks.simple_cnn_9x9.filter_size": (
+        5,
+        {"initialise_network", "train_short", "draw_training_curves"} | SUMMARISE | FILTERS,  # nothing else is measured of it
+    ),
     "filter_spectra": (False, DECIDE),
     "activation_spectra.images": (30, ACTIVATIONS),
     "channel_shuffle.permutations": (3, SHUFFLE),
@@ -196,6 +202,8 @@ MODULES: dict[str, set[str]] = {
     "diffeo/field_statistics.py": FIELDS,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
+    "diffeo/gabor.py": FILTERS,
+    "diffeo/gabor_averages.py": SUMMARISE_FILTERS | {"draw_gabor"},
     "diffeo/interpolation.py": CALIBRATE | PREDICT,
     "diffeo/local_model_averages.py": {"draw_local_models"},
     "diffeo/local_model_claims.py": DECIDE,
@@ -247,6 +255,7 @@ MODULES: dict[str, set[str]] = {
     "support/document_networks.py": NOTHING,
     "support/document_results.py": NOTHING,
     "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
+    "support/filter_panels.py": OF_FIRST_LAYERS,
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
     "support/jobs.py": SHARED | EVERYTHING,
@@ -293,6 +302,8 @@ MODULES: dict[str, set[str]] = {
     "draw_field_parts.py": {"draw_field_parts"},
     "draw_field_patches.py": {"draw_field_patches"},
     "draw_filter_spectra.py": {"draw_filter_spectra"},
+    "draw_first_layers.py": {"draw_first_layers"},
+    "draw_gabor.py": {"draw_gabor"},
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
     "draw_interpolations.py": {"draw_interpolations"},

@@ -10,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.run_averages import Average, average_over_runs, initial, output, trained
 from workflow_scripts.diffeo.shuffle_averages import RECALIBRATED
 from workflow_scripts.diffeo.stability_claims import networks
@@ -37,7 +38,7 @@ def shuffled(name: str, select: Select, *, stable: bool = False) -> EvidenceMake
         missing = f"no {select.__name__} network was measured"
         return [
             row(group, found.get(group), missing, UNSTABLE if is_finite(anything.get(group)) else NOTHING_SHUFFLED)
-            for group in networks(table, simple=False)
+            for group in networks(usual_networks(table), simple=False)
         ]
 
     return evidence
@@ -55,7 +56,7 @@ def coupled(transformation: str, select: Select) -> EvidenceMaker:
         checkpoints = select(table).sel(transformation=transformation)
         found = average_over_runs(checkpoints.effect, checkpoints.effect_standard_error)
         missing = f"no {select.__name__} network was measured"
-        return [row(group, found.get(group), missing, NO_PAIR) for group in networks(table, simple=False)]
+        return [row(group, found.get(group), missing, NO_PAIR) for group in networks(usual_networks(table), simple=False)]
 
     return evidence
 

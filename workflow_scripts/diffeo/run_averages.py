@@ -63,6 +63,20 @@ def trained(summary: xr.Dataset) -> xr.Dataset:
     return summary.isel(checkpoint=sorted(row for label, row in last.items() if label[2] == largest[label[:2]]))
 
 
+def along_training(summary: xr.Dataset) -> list[xr.Dataset]:
+    """The checkpoints of the runs of which `trained` takes the last, one dataset for each epoch that all of them kept, in order.
+
+    Of one data set and network; the summary must have a trained run.
+    """
+    last = trained(summary)
+    of_run = ("train_size", "recipe", "seed")
+    runs = set(zip(*(last[name].values.tolist() for name in of_run), strict=True))
+    labels = zip(*(summary[name].values.tolist() for name in of_run), strict=True)
+    chosen = summary.isel(checkpoint=[row for row, label in enumerate(labels) if label in runs])
+    parts = [chosen.isel(checkpoint=np.flatnonzero(chosen.epoch == epoch)) for epoch in np.unique(chosen.epoch)]
+    return [part for part in parts if part.sizes["checkpoint"] == len(runs)]
+
+
 def dataset_with_most(checkpoints: xr.Dataset) -> str:
     """The data set with most networks, counted at initialisation and trained; of equals the first by name."""
     names: list[str] = checkpoints.dataset.values.tolist()

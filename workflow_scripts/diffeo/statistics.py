@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from workflow_scripts.diffeo.variables import described
 
+Labels = NDArray[np.int64]
 Z95 = 1.959963984540054  # a normal variable is within ± Z95 with probability 95 %
 MEANING = {
     "D": "stability to diffeomorphisms",
@@ -60,6 +62,30 @@ class Estimate(NamedTuple):
         """Standard error of the statistic over independent samples."""
         samples = self.influence.sizes["sample"]
         return ((self.influence**2).sum("sample", skipna=False) / (samples * (samples - 1))) ** 0.5
+
+    def two_way_standard_error(self, first: Labels, second: Labels) -> xr.Variable:
+        """Standard error where samples that share a label, of the first or the second kind, are not independent.
+
+        `first` and `second` are labels of the samples, 0 to the number of clusters less one; no two samples share both. At least
+        the error of independent samples. A kind that puts all samples in one cluster says nothing and is left out. With few
+        clusters of one kind, g, the variance that comes from clusters of the other kind is low by a factor 1 − 1/g.
+
+        Source: Cameron, Gelbach and Miller, Journal of Business and Economic Statistics 29 (2011), equation 2.11.
+        """
+        independent = self.standard_error() ** 2
+        rows, columns = (self._clustered_variance(labels, independent) for labels in (first, second))
+        clustered = rows + columns - independent
+        return xr.Variable(independent.dims, np.sqrt(np.maximum(independent.values, clustered.values)))
+
+    def _clustered_variance(self, labels: Labels, alone: xr.Variable) -> xr.Variable:
+        """Variance of the statistic over independent clusters of samples; `alone` if there is but one cluster."""
+        clusters, samples = int(labels.max()) + 1, self.influence.sizes["sample"]
+        if clusters == 1:
+            return alone
+        values = self.influence.transpose("sample", ...)
+        order = np.argsort(labels, kind="stable")
+        sums = np.add.reduceat(values.values[order], np.searchsorted(labels[order], np.arange(clusters)))
+        return xr.Variable(values.dims[1:], (sums**2).sum(axis=0) * (clusters / ((clusters - 1) * samples**2)))
 
 
 def mean(values: xr.Variable) -> Estimate:

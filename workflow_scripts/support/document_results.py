@@ -33,7 +33,7 @@ FILES = {
     ),
     f"{RUN}/filter_spectra.nc": (
         "runs/*/*/*/*/*/filter_spectra.nc",
-        "The filters of a run's convolutions on the eigenvectors of the grid Laplacian, at every kept epoch.",
+        "The filters of a run's convolutions on the eigenvectors of the grid Laplacian; Gabor fits to the first's.",
     ),
     f"{RUN}/activation_spectra.nc": (
         "runs/*/*/*/*/*/activation_spectra.nc",
