@@ -10,6 +10,7 @@ from workflow_scripts.support.configuration import (
     expand_runs,
     has_filters,
     has_maps,
+    image_shape,
     is_training,
     kept_epochs,
     runs_with,
@@ -31,7 +32,8 @@ CALIBRATED = sorted({run["dataset"] for run in runs_with(config, "stability")})
 DATA_FILES = [f"results/data/{dataset}.nc" for dataset in DATASETS]
 CALIBRATION = "results/calibration/{dataset}/cutoff{cutoff}.nc"
 CALIBRATION_FILES = expand(CALIBRATION, dataset=CALIBRATED, cutoff=config["deformations"]["cutoffs"])
-TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in RUNS if is_training(config["recipes"][run["recipe"]])]
+TRAINING_RUNS = [run for run in RUNS if is_training(config["recipes"][run["recipe"]])]
+TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in TRAINING_RUNS]
 STABILITY_FILES = [
     f"{RUN}/stability/epoch{epoch:04d}.nc".format(**run)
     for run in runs_with(config, "stability")
@@ -61,11 +63,16 @@ def code(script):
     return code_digest(BASE, f"workflow_scripts.{script}")
 
 
-def run_files(analysis, fits, runs=None):
-    """Files of an analysis with one job for each run: of all its runs (or of `runs`) whose network `fits`."""
+def run_files(analysis, fits, runs=None, name=None):
+    """Files (called after the analysis, or `name`) with one job for each run: of all its runs (or of `runs`) whose network `fits`."""
     chosen = runs_with(config, analysis) if runs is None else runs
-    files = [f"{RUN}/{analysis}.nc".format(**run) for run in chosen if fits(config["networks"][run["network"]])]
+    files = [f"{RUN}/{name or analysis}.nc".format(**run) for run in chosen if fits(config["networks"][run["network"]])]
     return files if config[analysis] else []
+
+
+def usual(runs):
+    """Runs without those of the simple local models, which have a figure of their own."""
+    return [run for run in runs if config["networks"][run["network"]]["architecture"] != "local_model"]
 
 
 def of_each_epoch(path, chosen="kept"):
@@ -92,4 +99,9 @@ def code_with_network(script):
 
 def network_settings(wildcards):
     """The configuration block of the network, without `weights`, which only the import reads."""
-    return {key: value for key, value in config["networks"][wildcards.network].items() if key != "weights"}
+    return network_block(wildcards.network)
+
+
+def network_block(network):
+    """The configuration block of a network, without `weights`."""
+    return {key: value for key, value in config["networks"][network].items() if key != "weights"}

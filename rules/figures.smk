@@ -1,13 +1,19 @@
 """Figures: svg for the report, png of the same name beside it."""
 
+USUAL_TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in usual(TRAINING_RUNS)]
+
 FIGURES = [f"{kind}_{dataset}" for kind in ("samples", "calibration") for dataset in CALIBRATED]
-FIGURES += ["training_curves"] if TRAINING_FILES else []
-FIGURES += ["stability_bars", "stability_curves", "depth"] if STABILITY_FILES else []
+FIGURES += ["training_curves"] if USUAL_TRAINING_FILES else []
+FIGURES += ["stability_bars", "stability_curves", "depth"] if usual(runs_with(config, "stability")) and STABILITY_FILES else []
 FIGURES += PREDICTOR_FIGURES
 FIGURES += MECHANISM_FIGURES
+FIGURES += FILTER_FIGURES
 FIGURES += ACTIVATION_FIGURES
+FIGURES += CHANNELS_FIGURES
+FIGURES += LOCAL_FIGURES
 FIGURES += FIELD_FIGURES
 FIGURES += DECONVOLUTION_FIGURES
+FIGURES += RECEPTIVE_FIELD_FIGURES
 FIGURES += LOCAL_FIGURES
 FIGURE_FILES = [f"results/figures/{figure}.{kind}" for figure in FIGURES for kind in ("svg", "png")]
 
@@ -66,7 +72,7 @@ rule draw_calibration:
 
 rule draw_training_curves:
     input:
-        training=TRAINING_FILES,
+        training=USUAL_TRAINING_FILES,
     output:
         svg=report(
             "results/figures/training_curves.svg",

@@ -1,10 +1,9 @@
 """Filters: one job per run that trains compares those of all its kept epochs; one table of all runs."""
 
-FILTER_FILES = run_files(
-    "filter_spectra",
-    has_filters,
-    [run for run in runs_with(config, "filter_spectra") if is_training(config["recipes"][run["recipe"]])],
-)
+FILTER_RUNS = [run for run in runs_with(config, "filter_spectra") if is_training(config["recipes"][run["recipe"]])]
+FILTER_FILES = run_files("filter_spectra", has_filters, FILTER_RUNS)
+DRAWN_FILTER_FILES = run_files("filter_spectra", has_filters, usual(FILTER_RUNS))
+FILTER_FILES_OF = {dataset: [file for file in DRAWN_FILTER_FILES if f"results/runs/{dataset}/" in file] for dataset in DATASETS}
 
 
 localrules:

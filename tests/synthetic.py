@@ -1,10 +1,15 @@
 """Result files made by hand, with planted numbers: what the tests of claims and figures read."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from workflow_scripts.diffeo.configured_pairs import with_options
+from workflow_scripts.diffeo.depth_profiles import in_sequence, inside, poolings
 from workflow_scripts.diffeo.variables import variable
 
 DISPLACEMENTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -36,12 +41,15 @@ def make_summary(
     interpolations: Sequence[str] = ("bilinear", "gaussian"),
     relative_error: float = 0.05,
     scatter: float = 0.0,
+    networks: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> xr.Dataset:
     """A summary in which R of the logits is the planted one at every strength, times 1.3^(data set) 10^(scatter (−1)^seed).
 
     R goes from 1 at the input to its value at the logits as a straight line in log10 against relative depth. A network planted
-    with `None` in place of a number was not trained. Every fourth network of a longer list is deeper.
+    with `None` in place of a number was not trained. Every fourth network of a longer list is deeper. `networks` are blocks of
+    the configuration, for those of `planted` whose architecture or numbers play a part.
     """
+    blocks = {name: {"architecture": kind} for name, kind in ARCHITECTURES.items()} | dict(networks or {})
     planted = PLANTED if planted is None else planted
     rows = []
     for place, dataset in enumerate(datasets):
@@ -68,7 +76,7 @@ def make_summary(
     for name, values in (("D", ratio * noise), ("G", noise + 0 * ratio), ("R", ratio)):
         variables[name] = variable(cell, values, name)
         variables[f"{name}_standard_error"] = variable(cell, relative_error * values, f"standard error of {name}")
-    return xr.Dataset(
+    made = xr.Dataset(
         variables
         | {
             "r": variable(cell[:3], np.broadcast_to(r, shape[:3]).copy(), "norm", "normalised image"),
@@ -87,9 +95,31 @@ def make_summary(
             "train_size": ("checkpoint", [row[3] for row in rows]),
             "seed": ("checkpoint", [row[4] for row in rows]),
             "epoch": ("checkpoint", [row[5] for row in rows]),
-            "architecture": ("checkpoint", [ARCHITECTURES.get(row[1], "vgg11") for row in rows]),
+            "architecture": ("checkpoint", [blocks.get(row[1], {"architecture": "vgg11"})["architecture"] for row in rows]),
         },
     )
+    return plant_changes(with_options(made, {name: blocks.get(name, {}) for name in planted}), relative_error)
+
+
+def plant_changes(summary: xr.Dataset, relative_error: float) -> xr.Dataset:
+    """The summary with the changes of log10 R with depth that its R have; the error of each is `relative_error`/ln 10."""
+    cells = summary.R.shape[:-1]
+    changes = {name: np.full(cells, np.nan) for name in ("pooling_step", "depth_slope", "largest_rise")}
+    changes["R_step"] = np.full(summary.R.shape, np.nan)
+    masks = {mask: mask(summary.operation).values for mask in (in_sequence, inside, poolings)}
+    for row, values in enumerate(np.log10(summary.R.values)):
+        places, counted, pools = (np.flatnonzero(mask[row]) for mask in masks.values())
+        changes["R_step"][row][..., places[1:]] = np.diff(values[..., places])
+        changes["pooling_step"][row] = changes["R_step"][row][..., pools].mean(-1) if len(pools) else np.nan
+        lines = np.polyfit(summary.relative_depth.values[row, counted], values[..., counted].reshape(-1, len(counted)).T, 1)
+        changes["depth_slope"][row] = lines[0].reshape(cells[1:])
+        changes["largest_rise"][row] = np.max([values[..., k] - values[..., j] for j, k in combinations(places, 2)], axis=0)
+    for name, numbers in changes.items():
+        dims = summary.R.dims[: numbers.ndim]
+        summary[name] = variable(dims, numbers, name)
+        error = np.where(np.isnan(numbers), np.nan, relative_error / math.log(10))
+        summary[f"{name}_standard_error"] = variable(dims, error, f"standard error of {name}")
+    return summary
 
 
 def plant_operations(
@@ -102,7 +132,7 @@ def plant_operations(
 ) -> xr.Dataset:
     """The summary with other kinds of operations between input and logits of a network, as many as it has, and other R there.
 
-    `before` are R at initialisation and `after` trained, from the input to the logits; relative errors stay as they are.
+    `before` are R at initialisation and `after` trained, from the input to the logits; errors stay as they are.
     """
     made = summary.copy(deep=True)
     end = len(kinds) + 2
@@ -113,7 +143,7 @@ def plant_operations(
             factor = np.asarray(planted) / made.R.values[row, :, :, :end]
             for name in ("D", "D_standard_error", "R", "R_standard_error"):
                 made[name].values[row, :, :, :end] *= factor
-    return made
+    return plant_changes(made, math.log(10) * float(made.depth_slope_standard_error.max()))
 
 
 def make_calibration(

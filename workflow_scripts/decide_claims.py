@@ -10,12 +10,16 @@ from typing import Any
 from xarray import Dataset
 
 from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
+from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
+from workflow_scripts.diffeo.channel_claims import CHANNEL_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
+from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.neuron_claims import NEURON_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.receptive_field_claims import RECEPTIVE_FIELD_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.diffeo.statistics import Z95
 from workflow_scripts.diffeo.variables import variable
@@ -27,9 +31,13 @@ CLAIMS = (
     *STABILITY_CLAIMS,
     *PREDICTOR_CLAIMS,
     *OPERATION_CLAIMS,
+    *ANTIALIASING_CLAIMS,
     *FILTER_CLAIMS,
     *ACTIVATION_CLAIMS,
+    *CHANNEL_CLAIMS,
+    *LOCAL_MODEL_CLAIMS,
     *FIELD_CLAIMS,
+    *RECEPTIVE_FIELD_CLAIMS,
     *NEURON_CLAIMS,
 )
 STYLE = (

@@ -6,10 +6,19 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from workflow_scripts.diffeo.run_averages import dataset_with_most
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import dataset_with_most, draw_along_depth, legend_along_depth, network_panels
-from workflow_scripts.support.plotting import GREY, datasets_and_networks, legend_below, plain_log_ticks, save_figure
+from workflow_scripts.support.operation_panels import STATE_LINES, draw_states, legend_along_depth
+from workflow_scripts.support.plotting import (
+    GREY,
+    datasets_and_networks,
+    label,
+    legend_below,
+    panels_by_network,
+    plain_log_ticks,
+    save_figure,
+)
 
 ROWS = {
     "relative": "mean |k| / white,\nmean left out",
@@ -28,17 +37,17 @@ def draw(spectra: xr.Dataset) -> Figure:
     chosen = spectra.isel(checkpoint=np.flatnonzero(spectra.dataset == dataset_with_most(spectra)))
     (dataset,), names = datasets_and_networks(chosen)
     frequencies = mean_frequencies(chosen)
-    figure, grid = network_panels(dataset, names, [*ROWS.values()], row_height=1.6, sharex=True, sharey="row")
+    titles = [f"{label(name)}\n{label(dataset)}" for name in names]
+    figure, grid = panels_by_network(titles, [*ROWS.values()])
     for network, axes in zip(names, grid, strict=True):
         checkpoints = frequencies.isel(checkpoint=np.flatnonzero(chosen.network == network))
         for axis, quantity in zip(axes, ROWS, strict=True):
-            draw_along_depth(axis, checkpoints, quantity)
-            axis.set(yscale="log", xlim=(-0.04, 1.04))
+            draw_states(axis, checkpoints, quantity)
+            axis.set_yscale("log")
             plain_log_ticks(axis.yaxis, (1.0, 2.0, 3.0, 5.0))
             if quantity != "absolute":
                 axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-        axes[-1].set_xlabel("relative depth")
-    legend_below(figure, legend_along_depth(set(chosen.operation.values.ravel().tolist())))
+    legend_below(figure, legend_along_depth(set(chosen.operation.values.ravel().tolist()), STATE_LINES))
     return figure
 
 

@@ -1,6 +1,5 @@
 """Draw power spectra of what convolutions make of images, at initialisation and trained: three layers of each network."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.diffeo.activation_averages import RESOLVED
-from workflow_scripts.diffeo.run_averages import average_over_runs, initial, log10_with_error
+from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, log10_with_error
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import STATES, coloured_state_handles, dataset_with_most, network_panels
+from workflow_scripts.support.operation_panels import STATE_LINES, STATES, line_handles
 from workflow_scripts.support.plotting import (
     GREY,
     datasets_and_networks,
+    label,
     legend_below,
     log_band,
     note_figure,
+    panels_by_network,
     plain_log_ticks,
     save_figure,
 )
 
 ROWS = ("first", "middle", "last")
+POINTS: dict[str, Any] = {"marker": "o", "markersize": 2.2}
 LINES: dict[str, Any] = {"channel_averaged": "-", "per_channel": (0, (3, 1.5))}
 
 
@@ -43,7 +45,8 @@ def draw(spectra: xr.Dataset) -> Figure:
     chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
     (dataset,), names = datasets_and_networks(chosen)
     rows = [f"{row} convolution\npower per mode / white" for row in ROWS]
-    figure, grid = network_panels(dataset, names, rows, row_height=1.7, sharex="row", sharey="row")
+    titles = [f"{label(name)}\n{label(dataset)}" for name in names]
+    figure, grid = panels_by_network(titles, rows, row_height=1.7, along_depth=False)
     for network, axes in zip(names, grid, strict=True):
         checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
         layers = drawn_layers(checkpoints.isel(checkpoint=0))
@@ -62,10 +65,10 @@ def draw(spectra: xr.Dataset) -> Figure:
 
 def legend_entries() -> list[Line2D]:
     """States by colour and marker, normalisations by line style."""
-    states = coloured_state_handles()
-    for handle, (select, style) in zip(states, STATES, strict=True):
-        handle.set(linestyle="-", **markers(select, style))
-    return states + [Line2D([], [], color=GREY, linestyle=line, label=name.replace("_", " ")) for name, line in LINES.items()]
+    states = {name: {**style, **POINTS, "linestyle": "-"} for name, style in STATE_LINES.items()}
+    return line_handles(states) + [
+        Line2D([], [], color=GREY, linestyle=line, label=name.replace("_", " ")) for name, line in LINES.items()
+    ]
 
 
 def drawn_layers(checkpoint: xr.Dataset) -> list[int | None]:
@@ -87,13 +90,8 @@ def draw_layer(axis: Axes, checkpoints: xr.Dataset) -> None:
             continue
         for normalisation, line in LINES.items():
             log10_density, error = density(selected.sel(normalisation=normalisation, map_mean="removed"))
-            look = {**style, "linestyle": line, "linewidth": 0.9, **markers(select, style)}
+            look = {**style, "linestyle": line, "linewidth": 0.9, **POINTS}
             log_band(axis, log10_density.wave_number / (size / 2), log10_density, error, **look)
-
-
-def markers(select: Callable[[xr.Dataset], xr.Dataset], style: dict[str, Any]) -> dict[str, Any]:
-    """Hollow at initialisation, full when trained."""
-    return {"marker": "o", "markersize": 2.2, "markerfacecolor": "white" if select is initial else style["color"]}
 
 
 def density(checkpoints: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
@@ -37,7 +38,7 @@ def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
 
 def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
     """Lines are geometric means over seeds, bands one standard error; dashed at initialisation, solid trained."""
-    chosen = at_strength(summary, **settings)
+    chosen = usual_networks(at_strength(summary, **settings))
     datasets, names = datasets_and_networks(chosen)
     width = PAGE_WIDTH if len(names) > 1 else PAGE_WIDTH / 2
     figure, axes, lowest = wrapped_panels(len(names), width=width, sharex=True, sharey=True)

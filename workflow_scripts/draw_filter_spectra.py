@@ -1,4 +1,4 @@
-"""Draw how training changes filters, against the eigenvalue of the grid Laplacian and against depth, a row for each network."""
+"""Draw how training changes filters, against eigenvalue, depth and epoch: one data set, a row for each network."""
 
 from pathlib import Path
 from typing import Any
@@ -6,97 +6,134 @@ from typing import Any
 import matplotlib
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
-from workflow_scripts.diffeo.run_averages import average_over_runs, log10_with_error, trained
+from workflow_scripts.diffeo.configured_pairs import usual_networks
+from workflow_scripts.diffeo.run_averages import Average, along_training, average_over_runs, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.plotting import (
-    DATASET_COLOURS,
     GREY,
     INITIAL,
     TRAINED,
+    band,
     datasets_and_networks,
     label,
     legend_below,
     log_band,
+    note_figure,
     panels,
     plain_log_ticks,
     save_figure,
 )
 
-ALL = "all data sets"
 DEPTHS = matplotlib.colormaps["viridis"]
 LOWEST: dict[str, Any] = {**TRAINED, "marker": "o"}
 HIGHEST: dict[str, Any] = {**INITIAL, "marker": "o", "markerfacecolor": "white"}
+THIN: dict[str, Any] = {"markersize": 2.2, "linewidth": 0.9}
+COLUMNS = {
+    "against eigenvalue": "eigenvalue λ",
+    "against depth": "relative depth",
+    "against epoch": "epoch",
+    "low-pass index": "epoch",
+}
+TICKS = ((1.4, (1.0,)), (0.7, (1.0, 2.0, 5.0)), (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0)))  # from so many decades on
+LABELLED_EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
-def main(spectra: Path, svg: Path, png: Path) -> None:
-    """Draw the last epoch of every trained run."""
-    save_figure(draw(read_dataset(spectra)), svg, png)
+def main(spectra: Path, svg: Path, png: Path, dataset: str) -> None:
+    """Draw every trained run of one data set."""
+    save_figure(draw(read_dataset(spectra), dataset), svg, png)
 
 
-def draw(spectra: xr.Dataset) -> Figure:
+def draw(spectra: xr.Dataset, dataset: str) -> Figure:
     """Lines are geometric means over seeds, bands one standard error."""
-    chosen = trained(spectra)
-    datasets, networks = datasets_and_networks(chosen)
-    columns = len(datasets) + 1
-    figure, grid = panels(len(networks), columns, width=max(1.8 * columns, 4.2), row_height=1.6, sharex="col", sharey="row")
-    colours = np.resize(DATASET_COLOURS, len(datasets))
+    usual = usual_networks(spectra)
+    chosen = usual.isel(checkpoint=np.flatnonzero(usual.dataset == dataset))
+    _, networks = datasets_and_networks(trained(chosen))
+    if not networks:
+        return note_figure(f"No network with filters was trained on {label(dataset)}.")
+    figure, grid = panels(len(networks), len(COLUMNS), row_height=1.4, sharex="col")
     for axes, network in zip(grid, networks, strict=True):
-        for axis in axes:
-            axis.set_yscale("log")
-        for axis, colour, dataset in zip(axes[:-1], colours, datasets, strict=True):
-            here = np.flatnonzero((chosen.network == network) & (chosen.dataset == dataset))
-            if len(here):
-                draw_network(axis, axes[-1], chosen.isel(checkpoint=here), colour)
-            else:
-                axis.set_axis_off()
-        for axis in axes:
-            axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0, visible=axis.axison)
-        first = next(axis for axis in axes if axis.axison)
-        first.set_ylabel(f"{label(network)}\n$c_t/c_0$")
-        first.yaxis.set_tick_params(labelleft=True)
-        plain_log_ticks(first.yaxis, (1.0, 1.5, 2.0, 3.0, 5.0))
-    for column, title in zip(grid.T, [*map(label, datasets), ALL], strict=True):
+        for axis in axes[1:3]:
+            axis.sharey(axes[0])
+            axis.yaxis.set_tick_params(labelleft=False)
+        draw_network(axes, chosen.isel(checkpoint=np.flatnonzero(chosen.network == network)))
+        axes[0].set_ylabel(f"{label(network)}\n$c_t/c_0$")
+        decades = np.ptp(np.log10(axes[0].get_ylim()))
+        plain_log_ticks(axes[0].yaxis, next(ticks for least, ticks in TICKS if decades >= least))
+    for column, (title, quantity) in zip(grid.T, COLUMNS.items(), strict=True):
         column[0].set_title(title)
-        lowest = [axis for axis in column if axis.axison][-1]
-        lowest.set_xlabel("relative depth" if title == ALL else "eigenvalue λ")
-        lowest.xaxis.set_tick_params(labelbottom=True)
+        column[-1].set_xlabel(quantity)
+    figure.suptitle(label(dataset), fontsize=8)
     depths = ScalarMappable(Normalize(0, 1), DEPTHS)
     figure.colorbar(depths, ax=grid.ravel().tolist(), label="relative depth", aspect=40, shrink=0.6)
-    legend_below(figure, legend_entries(datasets))
+    ends = (("lowest eigenvalue", LOWEST), ("highest eigenvalue", HIGHEST))
+    legend_below(figure, [Line2D([], [], color=GREY, label=name, **style) for name, style in ends])
     return figure
 
 
-def draw_network(spectrum: Axes, depth: Axes, checkpoints: xr.Dataset, colour: str) -> None:
-    """The layers of one network on one data set: each against the eigenvalue, and the two ends of the spectrum against depth."""
-    ratios, errors = checkpoints.eigenspace_ratio, checkpoints.eigenspace_ratio_standard_error
-    (mean,) = average_over_runs(*log10_with_error(ratios, errors)).values()
-    values, deviations = mean.value.values, mean.standard_error.values
-    eigenvalues, depths = (checkpoints[name].values[0] for name in ("eigenvalue", "relative_depth"))
-    layers = np.flatnonzero(np.isfinite(depths))
-    ends = []
+def draw_network(axes: np.ndarray, checkpoints: xr.Dataset) -> None:
+    """The four panels of one network."""
+    epochs = along_training(checkpoints)
+    last = epochs[-1]
+    ratios = [average(log10_with_error(part.eigenspace_ratio, part.eigenspace_ratio_standard_error)) for part in epochs]
+    indices = [average((part.low_pass, part.low_pass_standard_error)) for part in epochs]
+    depths = last.relative_depth.values[0]
+    layers: list[int] = np.flatnonzero(np.isfinite(depths)).tolist()
+    order = {layer: sorted_modes(last.eigenvalue.values[0, layer]) for layer in layers}
     for layer in layers:
-        order = np.argsort(eigenvalues[layer], kind="stable")  # NaN last
-        order = order[np.isfinite(eigenvalues[layer, order])]
-        style: dict[str, Any] = {"color": DEPTHS(depths[layer]), "marker": "o", "markersize": 2.2, "linewidth": 0.9}
-        log_band(spectrum, eigenvalues[layer, order], values[layer, order], deviations[layer, order], **style)
-        ends.append(order[[0, -1]])
-    for modes, end in zip(np.transpose(ends), (LOWEST, HIGHEST), strict=True):
-        log_band(depth, depths[layers], values[layers, modes], deviations[layers, modes], color=colour, **end)
+        style = {"color": DEPTHS(depths[layer]), **THIN}
+        modes = order[layer]
+        of_layer = ratios[-1].value.values[layer, modes], ratios[-1].standard_error.values[layer, modes]
+        log_band(axes[0], last.eigenvalue.values[0, layer, modes], *of_layer, marker="o", **style)
+        for mode, end in ((modes[0], LOWEST), (modes[-1], HIGHEST)):
+            log_band(axes[2], times(epochs), *at(ratios, (layer, mode)), **(style | end))
+        band(axes[3], times(epochs), *at(indices, (layer,)), marker="o", **style)
+    for place, end in ((0, LOWEST), (-1, HIGHEST)):
+        last_modes = [order[layer][place] for layer in layers]
+        of_end = ratios[-1].value.values[layers, last_modes], ratios[-1].standard_error.values[layers, last_modes]
+        log_band(axes[1], depths[layers], *of_end, **({"color": "black"} | THIN | end))
+    finish(axes, times(epochs))
 
 
-def legend_entries(datasets: list[str]) -> list[Line2D]:
-    """Data sets by colour, the two ends of the spectrum by line style."""
-    colours = np.resize(DATASET_COLOURS, len(datasets))
-    entries = [Line2D([], [], color=colour, label=label(name)) for colour, name in zip(colours, datasets, strict=True)]
-    ends = (("lowest eigenvalue", LOWEST), ("highest eigenvalue", HIGHEST))
-    return entries + [Line2D([], [], color=GREY, label=name, **style) for name, style in ends]
+def finish(axes: np.ndarray, epochs: list[int]) -> None:
+    """Scales, ticks and the lines of no change."""
+    for axis, unchanged in zip(axes, (1, 1, 1, 0), strict=True):
+        axis.axhline(unchanged, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+    axes[0].set_yscale("log")
+    for axis in axes[2:]:
+        axis.set_xscale("symlog", linthresh=1, linscale=0.5)
+        shown = [epoch for epoch in LABELLED_EPOCHS if epoch <= max(epochs)]
+        axis.set_xticks(shown, list(map(str, shown)))
+        axis.xaxis.set_minor_locator(NullLocator())
+
+
+def average(values_and_errors: tuple[xr.DataArray, xr.DataArray]) -> Average:
+    """Mean over the runs of one network."""
+    (mean,) = average_over_runs(*values_and_errors).values()
+    return mean
+
+
+def times(epochs: list[xr.Dataset]) -> list[int]:
+    """The epoch of each part."""
+    return [int(part.epoch.values[0]) for part in epochs]
+
+
+def at(averages: list[Average], place: tuple[int, ...]) -> tuple[list[float], list[float]]:
+    """Values and errors at one layer (and mode), epoch by epoch."""
+    return [mean.value.values[place] for mean in averages], [mean.standard_error.values[place] for mean in averages]
+
+
+def sorted_modes(eigenvalues: np.ndarray) -> list[int]:
+    """Modes of a layer in the order of their eigenvalues, without those that it does not have."""
+    order = np.argsort(eigenvalues, kind="stable")  # NaN last
+    kept: list[int] = order[np.isfinite(eigenvalues[order])].tolist()
+    return kept
 
 
 if "snakemake" in globals():

@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.diffeo.neuron_averages import closest_to_one
-from workflow_scripts.diffeo.run_averages import average_over_runs, initial
+from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, initial
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import dataset_with_most
 from workflow_scripts.support.plotting import COLOURS, band, datasets_and_networks, label, legend_below, panels, save_figure
 from workflow_scripts.support.transform_panels import STATES, TRANSFORM_STYLES, activations_of, legend_entries
 

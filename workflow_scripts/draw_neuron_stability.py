@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow_scripts.diffeo.neuron_averages import closest_to_one
-from workflow_scripts.diffeo.run_averages import average_over_runs, log10_with_error, trained
+from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import dataset_with_most
 from workflow_scripts.support.plotting import datasets_and_networks, label, legend_below, log_band, panels, save_figure
 from workflow_scripts.support.transform_panels import STATES, TRANSFORM_STYLES, activations_of, legend_entries
 

@@ -7,21 +7,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.depth_profiles import SIMPLE
-from workflow_scripts.diffeo.run_averages import at_strength
+from workflow_scripts.diffeo.run_averages import at_strength, dataset_with_most, initial, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import dataset_with_most, draw_along_depth, legend_along_depth, network_panels
-from workflow_scripts.support.plotting import (
-    GREY,
-    datasets_and_networks,
-    legend_below,
-    note_figure,
-    plain_log_ticks,
-    save_figure,
-)
-
-ROWS = {"D": "deformations $D_k$", "G": "noise $G_k$", "R": "$R_k = D_k/G_k$"}
+from workflow_scripts.support.operation_panels import STATE_LINES, Column, operation_figure
+from workflow_scripts.support.plotting import datasets_and_networks, label, note_figure, save_figure
 
 
 def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
@@ -30,24 +22,18 @@ def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
 
 
 def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
-    """Rows D, G, R and a column for each deep network of one data set; lines are geometric means over seeds, bands one error."""
-    chosen = at_strength(summary, **settings)
-    chosen = chosen.isel(checkpoint=np.flatnonzero(~chosen.architecture.isin(SIMPLE)))
+    """Rows D, G, R and a column for each deep network of one data set; networks that blur are in a figure of their own."""
+    chosen = usual_networks(at_strength(summary, **settings))
+    chosen = chosen.isel(checkpoint=np.flatnonzero(~chosen.architecture.isin(SIMPLE) & ~chosen.antialiased))
     if not chosen.sizes["checkpoint"]:
         return note_figure("Only fully connected networks and simple CNNs were measured.")
     chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
     (dataset,), names = datasets_and_networks(chosen)
-    figure, grid = network_panels(dataset, names, [*ROWS.values()], row_height=1.6, sharex=True, sharey="row")
-    for network, axes in zip(names, grid, strict=True):
+    columns = []
+    for network in names:
         checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
-        for axis, quantity in zip(axes, ROWS, strict=True):
-            draw_along_depth(axis, checkpoints, quantity)
-            axis.set(yscale="log", xlim=(-0.04, 1.04))
-            plain_log_ticks(axis.yaxis, (1.0, 3.0))
-        axes[-1].axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-        axes[-1].set_xlabel("relative depth")
-    legend_below(figure, legend_along_depth(set(chosen.operation.values.ravel().tolist())))
-    return figure
+        columns.append(Column(f"{label(network)}\n{label(dataset)}", initial(checkpoints), trained(checkpoints)))
+    return operation_figure(columns, STATE_LINES)
 
 
 if "snakemake" in globals():

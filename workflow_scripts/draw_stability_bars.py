@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.run_averages import at_strength, initial, log10_with_error, output, stability_of, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
@@ -35,7 +36,7 @@ def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
 
 def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
     """Bars are geometric means over seeds, with standard errors that include the scatter between seeds; dots are single seeds."""
-    chosen = at_strength(summary, **settings)
+    chosen = usual_networks(at_strength(summary, **settings))
     datasets, names = datasets_and_networks(chosen)
     columns = min(3 if len(names) <= 6 else 1, len(datasets))
     width = min(PAGE_WIDTH, columns * (1.2 + 0.5 * len(names)))

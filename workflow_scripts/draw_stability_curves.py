@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.run_averages import average_over_runs, initial, log10_with_error, output, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
@@ -41,7 +42,7 @@ def main(summary: Path, svg: Path, png: Path, interpolation: str) -> None:
 
 def draw(summary: xr.Dataset, interpolation: str) -> Figure:
     """Lines are geometric means over seeds, bands one standard error; dashed at initialisation, solid trained."""
-    chosen = summary.sel(interpolation=interpolation)
+    chosen = usual_networks(summary.sel(interpolation=interpolation))
     datasets, names = datasets_and_networks(chosen)
     width = min(7.2, 1.0 + 2.3 * len(datasets))
     figure, axes = panels(len(QUANTITIES), len(datasets), width=width, row_height=1.65, sharey="row", sharex="col")

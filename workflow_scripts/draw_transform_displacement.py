@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.diffeo.neuron_averages import OBJECT, closest_to_one
+from workflow_scripts.diffeo.run_averages import dataset_with_most
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import dataset_with_most
 from workflow_scripts.support.plotting import (
     GREY,
     band,

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 
 from workflow_scripts.diffeo.channel_coupling import (
+    FEWEST_CHANNELS,
     TRANSFORMATIONS,
     Association,
     associate,
@@ -92,6 +93,12 @@ def summary_of(found: Association) -> dict[str, float]:
     }
 
 
+def too_few(pair: ConvolutionPair) -> str:
+    """Why two convolutions that fit are not tested, if they have not enough channels for it."""
+    few = pair.filters is not None and len(pair.filters) < FEWEST_CHANNELS
+    return f"fewer than {FEWEST_CHANNELS} channels are between the two convolutions" if few else ""
+
+
 def layer_coordinates(pairs: list[ConvolutionPair], observed: ObservedNetwork) -> dict[str, tuple[tuple[str, str], Any]]:
     """Name and relative depth (as in stability files) of each convolution, the one before it, or why it has no number."""
     names = [operation.name for operation in observed.operations]
@@ -99,7 +106,7 @@ def layer_coordinates(pairs: list[ConvolutionPair], observed: ObservedNetwork) -
     columns = {
         "layer_name": [pair.name for pair in pairs],
         "layer_before": [pair.before for pair in pairs],
-        "reason": [pair.reason for pair in pairs],
+        "reason": [pair.reason or too_few(pair) for pair in pairs],
         "relative_depth": depth,
     }
     return {name: (("network", "layer"), [column]) for name, column in columns.items()}

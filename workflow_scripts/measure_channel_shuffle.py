@@ -1,7 +1,7 @@
 """Measure how far every operation of a run's networks moves when their convolutions read shuffled channels."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import xarray as xr
 from torch import Tensor, nn
 
 from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
-from workflow_scripts.diffeo.channel_shuffle import recalibrated, shuffle_channels, shuffled_convolutions
+from workflow_scripts.diffeo.channel_shuffle import channel_order, recalibrated, shuffle_channels, shuffled_convolutions
 from workflow_scripts.diffeo.operations import ObservedNetwork
-from workflow_scripts.diffeo.perturbations import reference_name
-from workflow_scripts.diffeo.stability import Sweep, images_per_batch, stability_sweep
+from workflow_scripts.diffeo.perturbations import Perturbation, reference_name
+from workflow_scripts.diffeo.single_shuffles import single_shuffle_sweep
+from workflow_scripts.diffeo.stability import Sweep, images_per_batch, needs_float64, stability_sweep
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.measure_stability import make_perturbations, radius_of
 from workflow_scripts.support.checkpoints import load_network
@@ -25,7 +26,22 @@ from workflow_scripts.support.tensors import load_probe, prepare_torch
 VARIANTS = ("shuffled", "shuffled_recalibrated")
 LAYER_COORDINATES = ("layer_name", "operation", "relative_depth")
 NOTHING_TO_SHUFFLE = "no convolution of this network has input channels to shuffle: shuffled numbers are missing"
-Measure = Callable[..., Sweep]
+MOVED = "squared distance of the activations of the moved and the reference image"
+SPREAD = "squared distance of a reference image's activation from the mean activation"
+SQUARED = "squared activation"
+Rows = Sequence[Sequence[Tensor]] | Tensor
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all sweeps of a run have in common: images, what moves them and how far, the block `stability`, draws, memory."""
+
+    images: Tensor
+    perturbations: Mapping[str, Perturbation]
+    radii: Tensor
+    sweep: Mapping[str, Any]
+    draws: int
+    memory_mb: int
 
 
 def main(
@@ -49,17 +65,17 @@ def main(
     calibrated = one_strength(read_dataset(calibration).sel(cutoff=sweep["cutoff"]).squeeze("dataset"), settings)
     perturbations = make_perturbations(calibrated, sweep, ensemble, device)
     radii = torch.tensor(radius_of(perturbations, calibrated).values)
-    measure = partial(measured, images, list(perturbations.values()), radii, sweep, probe["draws"], memory_mb)
+    inputs = Inputs(images, perturbations, radii, sweep, probe["draws"], memory_mb)
     parts, standards = [], [read_dataset(path) for path in stability]
     for checkpoint, standard in zip(checkpoints, standards, strict=True):
         network, content = load_network(checkpoint)
         epoch = content["epoch"]
-        whole_batch = prepare_batch_norm(network.to(device), images, epoch, sweep["batchnorm_at_init"])
-        sweeps = shuffled_sweeps(network, images, partial(measure, whole_batch=whole_batch), settings)
         reference = one_strength(standard.squeeze(list(labels), drop=True).sel(epoch=epoch, drop=True), settings)
-        parts.append(as_dataset(sweeps, reference, list(perturbations), settings).expand_dims(epoch=[epoch]))
+        part = of_checkpoint(network.to(device), epoch, inputs, reference, settings)
+        parts.append(part.expand_dims(epoch=[epoch]))
     dataset = with_run_dimensions(xr.concat(parts, dim="epoch", coords="minimal", compat="override"), labels)
-    dataset = dataset.assign_coords({name: standards[0][name] for name in LAYER_COORDINATES})
+    coordinates = {name: standards[0][name] for name in LAYER_COORDINATES}
+    dataset = dataset.assign_coords(coordinates | convolution_coordinates(names_of(network, settings), standards[0]))
     write_dataset(
         dataset,
         shuffle,
@@ -88,70 +104,131 @@ def one_strength(dataset: xr.Dataset, settings: Mapping[str, Any]) -> xr.Dataset
     return dataset.isel({"strength": found[:1], dataset.interpolation.dims[0]: np.flatnonzero(rows)})
 
 
-def measured(
-    images: Tensor,
-    perturbations: list[Any],
-    radii: Tensor,
-    sweep: Mapping[str, Any],
-    draws: int,
-    memory_mb: int,
-    network: nn.Module,
-    *,
-    whole_batch: bool,
-) -> Sweep:
+def of_checkpoint(
+    network: nn.Module, epoch: int, inputs: Inputs, standard: xr.Dataset, settings: Mapping[str, Any]
+) -> xr.Dataset:
+    """Everything measured of one checkpoint, beside the numbers of the network as it is from its stability file."""
+    whole_batch = prepare_batch_norm(network, inputs.images, epoch, inputs.sweep["batchnorm_at_init"])
+    shuffled = shuffled_sweeps(network, inputs, settings, whole_batch=whole_batch)
+    singles = single_shuffles(network, inputs, settings, whole_batch=whole_batch)
+    return as_dataset(shuffled, singles, standard, list(inputs.perturbations), len(names_of(network, settings)), settings)
+
+
+def names_of(network: nn.Module, settings: Mapping[str, Any]) -> list[str]:
+    """Names of the convolutions that are shuffled, one empty name where there is none."""
+    return list(shuffled_convolutions(network, first_layer=settings["first_layer"])) or [""]
+
+
+def measured(network: nn.Module, inputs: Inputs, *, whole_batch: bool) -> Sweep:
     """The stability sweep of one network."""
-    observed = ObservedNetwork(network, every_operation=sweep["operations"] == "every")
-    batch_size = len(images) if whole_batch else images_per_batch(observed, images[:1], memory_mb)
-    options: dict[str, Any] = {"draws": draws, "batch_size": batch_size, "precision": sweep["precision"], "progress": progress}
-    return stability_sweep(observed, images, perturbations, radii, **options)
+    observed = ObservedNetwork(network, every_operation=inputs.sweep["operations"] == "every")
+    return stability_sweep(
+        observed,
+        inputs.images,
+        list(inputs.perturbations.values()),
+        inputs.radii,
+        draws=inputs.draws,
+        batch_size=batch_size(observed, inputs, whole_batch=whole_batch),
+        precision=inputs.sweep["precision"],
+        progress=progress,
+    )
 
 
-def shuffled_sweeps(network: nn.Module, images: Tensor, measure: Measure, settings: Mapping[str, Any]) -> list[list[Sweep]]:
+def batch_size(observed: ObservedNetwork, inputs: Inputs, *, whole_batch: bool) -> int:
+    """Images per forward pass: all, or as many as fit."""
+    return len(inputs.images) if whole_batch else images_per_batch(observed, inputs.images[:1], inputs.memory_mb)
+
+
+def shuffled_sweeps(network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool) -> list[list[Sweep]]:
     """For each permutation the sweeps of `VARIANTS`; empty where there is nothing to shuffle."""
     found: list[list[Sweep]] = []
     if not shuffled_convolutions(network, first_layer=settings["first_layer"]):
         return found
-    for permutation in range(settings["permutations"]):
+    for permutation in progress(range(settings["permutations"])):
         shuffled = shuffle_channels(network, settings["seed"], permutation, first_layer=settings["first_layer"])
-        calibrated = recalibrated(shuffled, images)
-        sweep = measure(shuffled)
-        found.append([sweep, measure(calibrated) if calibrated else sweep])
+        calibrated = recalibrated(shuffled, inputs.images)
+        sweep = measured(shuffled, inputs, whole_batch=whole_batch)
+        found.append([sweep, measured(calibrated, inputs, whole_batch=whole_batch) if calibrated else sweep])
     return found
 
 
+def single_shuffles(
+    network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool
+) -> tuple[Tensor, Tensor] | None:
+    """The sweep of the output with one convolution shuffled at a time; `None` if there is none, or the network is not traced."""
+    permutations = range(settings["single_permutations"])
+    convolutions = shuffled_convolutions(network, first_layer=settings["first_layer"])
+    if not (permutations and convolutions and inputs.sweep["operations"] == "every"):
+        return None
+    orders = {
+        name: torch.stack([channel_order(settings["seed"], number, name, convolution.weight.shape[1]) for number in permutations])
+        for name, convolution in convolutions.items()
+    }
+    in_double = bool(needs_float64(inputs.images, inputs.radii, inputs.sweep["precision"]).any())
+    return single_shuffle_sweep(
+        network,
+        orders,
+        inputs.images,
+        list(inputs.perturbations.values()),
+        draws=inputs.draws,
+        batch_size=batch_size(ObservedNetwork(network), inputs, whole_batch=whole_batch),
+        dtype=torch.float64 if in_double else torch.float32,
+        progress=progress,
+    )
+
+
+def convolution_coordinates(names: list[str], standard: xr.Dataset) -> dict[str, tuple[tuple[str, str], Any]]:
+    """Names of the convolutions that are shuffled one at a time, and their depth where the stability file has them."""
+    depth = dict(zip(standard.layer_name.values.ravel().tolist(), standard.relative_depth.values.ravel().tolist(), strict=True))
+    dims = ("network", "convolution")
+    depths = [depth.get(name, np.nan) for name in names]
+    return {"convolution_name": (dims, [names]), "convolution_depth": (dims, [depths])}
+
+
 def as_dataset(
-    sweeps: list[list[Sweep]], standard: xr.Dataset, perturbations: list[str], settings: Mapping[str, Any]
+    shuffled: list[list[Sweep]],
+    singles: tuple[Tensor, Tensor] | None,
+    standard: xr.Dataset,
+    perturbations: list[str],
+    convolutions: int,
+    settings: Mapping[str, Any],
 ) -> xr.Dataset:
     """Label the sweeps of one checkpoint, beside the numbers of the network as it is, from its stability file."""
     reference = reference_name(settings["interpolation"])
     standard = standard.sel(perturbation=perturbations, reference=reference).isel(strength=0)
-    size = {**standard.sizes, "permutation": settings["permutations"], "variant": len(VARIANTS)}
     cell = ("perturbation", "layer", "sample", "draw")
-    shuffled = ("permutation", "variant")
-    distance = np.full([size[name] for name in (*shuffled, *cell)], np.nan, np.float32)
-    deviation = np.full([size[name] for name in (*shuffled, *cell[1:3])], np.nan)
-    for permutation, row in enumerate(sweeps):
-        for variant, sweep in enumerate(row):
-            distance[permutation, variant] = sweep.squared_distance[:, 0].numpy()
-            deviation[permutation, variant] = sweep.squared_deviation[0].numpy()
-    moved = "squared distance of the activations of the moved and the reference image"
-    spread = "squared distance of a reference image's activation from the mean activation"
+    size = {name: standard.sizes[name] for name in cell}
+    outer = {"permutation": settings["permutations"], "variant": len(VARIANTS)}
+    distances = [[sweep.squared_distance[:, 0] for sweep in row] for row in shuffled]
+    deviations = [[sweep.squared_deviation[0] for sweep in row] for row in shuffled]
+    variables = labelled(distances, deviations, outer | size, "", "all convolutions shuffled")
+    outer = {"convolution": convolutions, "single_permutation": max(1, settings["single_permutations"])}
+    del size["layer"]
+    single_distances, single_deviations = singles or ([], [])
+    variables |= labelled(single_distances, single_deviations, outer | size, "single_", "one convolution shuffled, logits")
     original = "the network as it is, from the stability sweep"
-    squared = "squared activation"
-    return xr.Dataset(
-        {
-            "squared_distance": variable((*shuffled, *cell), distance, f"{moved}, channels shuffled", squared),
-            "squared_deviation": variable((*shuffled, *cell[1:3]), deviation, f"{spread}, channels shuffled", squared),
-            "standard_squared_distance": variable(
-                cell, standard.squared_distance.transpose(*cell).values, f"{moved}, {original}", squared
-            ),
-            "standard_squared_deviation": variable(
-                cell[1:3], standard.squared_deviation.transpose(*cell[1:3]).values, f"{spread}, {original}", squared
-            ),
-            "r": variable(("perturbation",), standard.r.values, "norm r of the perturbation, <|τx - x|>", "normalised image"),
-        },
-        coords={"variant": list(VARIANTS), "perturbation": perturbations, "kind": ("perturbation", standard.kind.values)},
-    ).pipe(numbered)
+    for name, dims, meaning in (("squared_distance", cell, MOVED), ("squared_deviation", cell[1:3], SPREAD)):
+        values = standard[name].transpose(*dims).values
+        variables[f"standard_{name}"] = variable(dims, values, f"{meaning}, {original}", SQUARED)
+    norm = "norm r of the perturbation, <|τx - x|>"
+    variables["r"] = variable(("perturbation",), standard.r.values, norm, "normalised image")
+    coordinates = {"variant": list(VARIANTS), "perturbation": perturbations, "kind": ("perturbation", standard.kind.values)}
+    return xr.Dataset(variables, coordinates).pipe(numbered)
+
+
+def labelled(distances: Rows, deviations: Rows, sizes: Mapping[str, int], prefix: str, how: str) -> dict[str, xr.Variable]:
+    """Numbers of sweeps, in rows by the first two of the dims `sizes` of the distances; missing where there is no row."""
+    found = {}
+    for name, meaning, rows, left_out, kind in (
+        ("squared_distance", MOVED, distances, (), np.float32),
+        ("squared_deviation", SPREAD, deviations, ("perturbation", "draw"), np.float64),
+    ):
+        dims = tuple(dim for dim in sizes if dim not in left_out)
+        values = np.full([sizes[dim] for dim in dims], np.nan, kind)
+        for first, row in enumerate(rows):
+            values[first] = np.stack([part.numpy() for part in row])
+        found[f"{prefix}{name}"] = variable(dims, values, f"{meaning}, {how}", SQUARED)
+    return found
 
 
 if "snakemake" in globals():

@@ -1,4 +1,4 @@
-"""Measure the spectra of the filters of all convolutions of one run, at every kept epoch."""
+"""Measure the filters of all convolutions of one run at every kept epoch: their spectra, and Gabor fits to those of the first."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,15 @@ import xarray as xr
 from torch import nn
 
 from workflow_scripts.diffeo.filter_spectra import Array, eigenvalues, filter_spectrum, mode_indices
+from workflow_scripts.diffeo.gabor import SMALLEST, gabor_fits, principal_pictures
+from workflow_scripts.diffeo.randomness import derive_seed
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
 
 LAYER = ("network", "layer")
+NULL_DRAWS = 4  # random filters for each filter that a Gabor function is fitted to
 
 
 def main(checkpoints: list[Path], filter_spectra: Path, labels: dict[str, Any]) -> None:
@@ -31,8 +34,13 @@ def main(checkpoints: list[Path], filter_spectra: Path, labels: dict[str, Any]) 
         network, content = load_network(path)
         epochs.append(content["epoch"])
         filters = filters_of(network)
-        layers = [numbered(filter_spectrum(initial[name], filters[name])) for name in initial]
-        spectra.append(xr.concat(layers, dim="layer", join="outer"))
+        layers = [
+            numbered(filter_spectrum(initial[name], filters[name], groups=convolution.groups))
+            for name, convolution in convolutions(network).items()
+            if name in initial
+        ]
+        spectrum = xr.concat(layers, dim="layer", join="outer")
+        spectra.append(spectrum.merge(numbered(about_first_layer(network, labels["seed"]))))
     dataset = numbered(xr.concat(spectra, dim="epoch")).assign_coords(epoch=epochs)
     dataset = with_run_dimensions(dataset, labels).merge(about_modes(initial)).assign_coords(about_layers(first))
     skipped = [name for name in convolutions(first) if name not in initial]
@@ -43,6 +51,7 @@ def main(checkpoints: list[Path], filter_spectra: Path, labels: dict[str, Any]) 
         configuration={"filter_spectra": True},
         seed=labels["seed"],
         skipped_layers=", ".join(skipped),
+        null_draws=NULL_DRAWS,
     )
 
 
@@ -52,13 +61,22 @@ def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
 
 
 def filters_of(network: nn.Module) -> dict[str, Array]:
-    """Filters (output channel × input channel, k, k) of each convolution with k × k pixels, k ≥ 2; all others are left out."""
+    """Filters (output channel, input channel, k, k) of each convolution with k × k pixels, k ≥ 2; all others are left out."""
     found = {name: module.weight.detach().double().numpy() for name, module in convolutions(network).items()}
-    return {
-        name: weight.reshape(-1, *weight.shape[2:])
-        for name, weight in found.items()
-        if weight.shape[2] == weight.shape[3] and weight.shape[2] > 1
-    }
+    return {name: weight for name, weight in found.items() if weight.shape[2] == weight.shape[3] and weight.shape[2] > 1}
+
+
+def about_first_layer(network: nn.Module, seed: int) -> xr.Dataset:
+    """Filters of the first convolution, and Gabor fits if they are large enough; empty if they have one pixel."""
+    name, filters = next(iter(convolutions(network))), filters_of(network)
+    if name not in filters:
+        return xr.Dataset()
+    first = filters[name]
+    pictures = variable(("filter", "channel", "row", "column"), first.astype(np.float32), "filters of the first layer", "weight")
+    dataset = xr.Dataset({"first_layer_filters": pictures})
+    if first.shape[-1] < SMALLEST:
+        return dataset
+    return dataset.merge(gabor_fits(principal_pictures(first), null_draws=NULL_DRAWS, seed=derive_seed(seed, "gabor null")))
 
 
 def about_modes(filters: dict[str, Array]) -> xr.Dataset:
@@ -80,7 +98,7 @@ def about_layers(network: nn.Module) -> dict[str, tuple[tuple[str, str], Any]]:
     return {
         "layer_name": (LAYER, [list(filters)]),
         "kernel_size": (LAYER, [[weights.shape[-1] for weights in filters.values()]]),
-        "filters": (LAYER, [[len(weights) for weights in filters.values()]]),
+        "filters": (LAYER, [[weights.shape[0] * weights.shape[1] for weights in filters.values()]]),
         "relative_depth": (LAYER, [depths]),
     }
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from workflow_scripts.diffeo.configured_pairs import with_options
+from workflow_scripts.diffeo.depth_changes import depth_changes
 from workflow_scripts.diffeo.statistics import of_kind, relative_stability
 from workflow_scripts.diffeo.variables import described, variable
 from workflow_scripts.support.jobs import run
@@ -22,17 +24,27 @@ LAYER_COORDINATES = {
 Histories = dict[tuple[Any, ...], xr.Dataset]
 
 
-def main(stability: list[Path], training: list[Path], summary: Path, architectures: dict[str, str]) -> None:
-    """Write D, G, R of every checkpoint, with the loss and error of its epoch; `architectures` maps names of networks."""
+def main(
+    stability: list[Path],
+    training: list[Path],
+    summary: Path,
+    architectures: dict[str, str],
+    networks: dict[str, dict[str, Any]],
+) -> None:
+    """Write D, G, R of every checkpoint, with the loss and error of its epoch.
+
+    `architectures` maps names of networks, `networks` their blocks of the configuration.
+    """
     histories = {run_of(history): history for history in map(read_dataset, training)}
     table = checkpoint_table(stability, partial(summary_row, histories), architectures)
     table = table.assign({name: table[name].fillna("") for name in ("layer_name", "operation")})
-    write_dataset(table, summary, title="Relative stability of all checkpoints", configuration={"networks": architectures})
+    table = with_options(table, networks)
+    write_dataset(table, summary, title="Relative stability of all checkpoints", configuration={"networks": networks})
 
 
 def summary_row(histories: Histories, measured: xr.Dataset, labels: Mapping[str, Any]) -> xr.Dataset:
-    """D, G, R of one checkpoint, what its strengths and layers are, and how well it does its task."""
-    row = relative_stability(measured).drop_vars(LAYER_COORDINATES)
+    """D, G, R of one checkpoint, how R changes with depth, what its strengths and layers are, how well it does its task."""
+    row = relative_stability(measured).drop_vars(LAYER_COORDINATES).assign(depth_changes(measured).data_vars)
     row["r"] = of_kind(measured, measured.r.variable, "diffeo")
     for name in ("displacement", "temperature"):
         row[name] = measured[name].variable

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from workflow_scripts.diffeo.gabor_averages import gabor_averages
 from workflow_scripts.diffeo.variables import described
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import write_dataset
@@ -25,13 +26,13 @@ def main(filter_spectra: list[Path], summary: Path, architectures: dict[str, str
 
 
 def changes(measured: xr.Dataset) -> xr.Dataset:
-    """The changes of one run's filters, and what its layers are."""
+    """The changes of one run's filters, what its layers are, and how well Gabor functions fit those of the first."""
     names = [name for statistic in STATISTICS for name in (statistic, f"{statistic}_standard_error")]
     kept = measured[names].drop_attrs(deep=False).drop_vars(["filters", *LAYER_COORDINATES])
     kept["eigenvalue"] = measured.eigenvalue.variable
     for name, long_name in LAYER_COORDINATES.items():
         kept[name] = described(measured[name].variable, long_name, "pixel" if name == "kernel_size" else "1")
-    return kept
+    return kept.assign(gabor_averages(measured))
 
 
 if "snakemake" in globals():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 import yaml
@@ -39,8 +40,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 8 + 3 + 6 + 1 + 9
-    )  # data, calibration, training, stability, predictor, six analyses of a run; fields; tables, claims
+        len(files) == 3 + 4 + 3 + 10 + 3 + 8 + 2 + 10
+    )  # data, calibration, training, stability, predictor, other analyses of runs; fields, receptive fields; tables, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
@@ -115,6 +116,18 @@ def test_input_layer_of_the_sweep_is_the_calibrated_norm(smoke_run: Path) -> Non
         assert abs(noisy**0.5 / norms.mean("sample") - 1).max() < 1e-5
 
 
+def test_summary_knows_the_numbers_of_networks_and_the_steps_of_r(smoke_run: Path) -> None:
+    summary = xr.open_dataset(smoke_run / "results/summary.nc")
+    local = summary.isel(checkpoint=summary.network.values.tolist().index("conv_tiny"))
+    assert (local.channels, local.filter_size, local.pool_size, local.pooling, local.trained) == (4, 3, 4, "max", "all")
+    assert summary.antialiased.values.tolist() == [name.endswith("antialiased") for name in summary.network.values.tolist()]
+    vgg = summary.isel(checkpoint=summary.network.values.tolist().index("vgg11_bn_tiny")).transpose(..., "layer")
+    layers = (vgg.operation != "").values.nonzero()[0][:-1]  # all but the softmax
+    logarithm = np.log10(vgg.R.values[..., layers])
+    np.testing.assert_allclose(vgg.R_step.values[..., layers[1:]], np.diff(logarithm), atol=1e-12)
+    assert (vgg.R_step_standard_error < vgg.R_standard_error / vgg.R).isel(layer=layers[1:-1]).mean() > 0.5
+
+
 def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
     figures = smoke_run / "results/figures"
     names = {path.stem for path in figures.glob("*.svg")}
@@ -129,14 +142,17 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "boundary",
         "image_size",
     }
-    of_stability = {"stability_bars", "stability_curves", "depth", "operations"}
+    of_stability = {"stability_bars", "stability_curves", "depth", "operations", "local_models", "antialiasing"}
     of_fields = {"field_norms", "field_patches", "field_parts"}
-    of_mechanisms = {"filter_spectra", "activation_spectra", "activation_depth"}
+    of_filters = {"filter_spectra_mnist_5k", "first_layers_mnist_5k", "gabor"}
+    of_mechanisms = {"activation_spectra", "activation_depth"}
+    of_channels = {"channel_shuffle", "channel_shares", "channel_coupling"}
     of_alpha = {
         f"neuron_stability_{quantity}_{norm}" for quantity in ("normalised", "raw") for norm in ("displacement", "frobenius")
     }
-    others = {"training_curves", "noisy_samples", "deconvolution", "neuron_firing", "transform_displacement"}
-    assert of_stability | of_predictor | of_fields | of_mechanisms | of_alpha | others <= names
+    of_alpha |= {"neuron_firing", "transform_displacement"}
+    others = {"training_curves", "noisy_samples", "deconvolution", "receptive_field", "receptive_field_sizes"}
+    assert of_stability | of_predictor | of_fields | of_filters | of_mechanisms | of_channels | of_alpha | others <= names
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")

@@ -111,6 +111,18 @@ def test_recalibrated_statistics_are_those_of_a_clean_pass() -> None:
     assert torch.equal(after[3].weight, shuffled[3].weight)
 
 
+def test_statistics_of_many_images_are_the_mean_of_those_of_clean_passes_of_about_128() -> None:
+    shuffled, many = shuffle_channels(network(), 0, 0), images(300)
+    after = recalibrated(shuffled, many)
+    assert after is not None
+    hidden = [shuffled[0](part).detach() for part in (many[:150], many[150:])]
+    mean = sum(part.mean(dim=(0, 2, 3)) for part in hidden) / 2
+    variance = sum(part.var(dim=(0, 2, 3)) for part in hidden) / 2
+    torch.testing.assert_close(after[1].running_mean, mean, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(after[1].running_var, variance, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(mean, shuffled[0](many).mean(dim=(0, 2, 3)), rtol=1e-6, atol=1e-6)
+
+
 def test_nothing_to_recalibrate_without_batch_norm_or_with_that_of_each_batch() -> None:
     assert recalibrated(network(batch_norm=False), images()) is None
     of_batch = network()

@@ -9,18 +9,21 @@ import pytest
 import yaml
 from snakemake.utils import validate
 
+from workflow_scripts import prepare_dataset
 from workflow_scripts.support.configuration import (
     ConfigurationError,
     check_references,
     check_schema,
     expand_runs,
     has_filters,
+    image_shape,
     in_key_order,
     is_training,
     kept_epochs,
     load_schema,
     runs_with,
 )
+from workflow_scripts.support.images import load_images
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "schemas" / "config.schema.yaml"
@@ -513,3 +516,50 @@ def test_order_of_keys_in_the_file_does_not_matter() -> None:
 )
 def test_networks_with_filters_have_convolutions_of_more_than_one_pixel(network: dict[str, Any], expected: bool) -> None:
     assert has_filters(network) == expected
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ({"collection": "fashion_mnist", "enlarge": 1}, (1, 28, 28)),
+        ({"collection": "mnist", "enlarge": 2}, (1, 56, 56)),
+        ({"collection": "cifar10", "enlarge": 1}, (3, 32, 32)),
+        ({"collection": "svhn", "enlarge": 1}, (3, 32, 32)),
+        ({"collection": "image_folder", "size": 224, "enlarge": 1}, (3, 224, 224)),
+    ],
+)
+def test_shape_of_the_images_follows_from_the_data_set(dataset: dict[str, Any], expected: tuple[int, int, int]) -> None:
+    assert image_shape(dataset) == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"collection": "mnist_5k", "train": 10, "validation": 5, "test": 5, "folder": None, "enlarge": 1, "seed": 0},
+        {"collection": "mnist_5k", "train": 10, "validation": 5, "test": 5, "folder": None, "enlarge": 2, "seed": 0},
+        {
+            "collection": "scale_detection",
+            "size": 16,
+            "scale": 7,
+            "gap": 1,
+            "train": 9,
+            "validation": 5,
+            "test": 5,
+            "enlarge": 1,
+            "seed": 0,
+        },
+        {
+            "collection": "photographs",
+            "size": 40,
+            "test": 3,
+            "classes": 10,
+            "mean": [0.5] * 3,
+            "standard_deviation": [0.5] * 3,
+            "enlarge": 1,
+            "seed": 0,
+        },
+    ],
+)
+def test_shape_of_the_images_is_that_of_the_data_file(settings: dict[str, Any], tmp_path: Path) -> None:
+    prepare_dataset.main(tmp_path / "data.nc", "data", settings)
+    assert load_images(tmp_path / "data.nc", {}).shape == image_shape(settings)

@@ -8,19 +8,23 @@ from tests.synthetic_fields import make_fields
 from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_neurons import make_table
 from tests.synthetic_predictor_summary import make_predictor_summary
+from tests.synthetic_receptive_fields import make_receptive_fields
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
 from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
+from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, analysis_of
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
+from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
 from workflow_scripts.diffeo.neuron_claims import NEURON_CLAIMS
 from workflow_scripts.diffeo.operation_claims import OPERATION_CLAIMS
 from workflow_scripts.diffeo.predictor_claims import PREDICTOR_CLAIMS
+from workflow_scripts.diffeo.receptive_field_claims import RECEPTIVE_FIELD_CLAIMS
 from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
-OF_SUMMARY = (*STABILITY_CLAIMS, *OPERATION_CLAIMS)
+OF_SUMMARY = (*STABILITY_CLAIMS, *OPERATION_CLAIMS, *ANTIALIASING_CLAIMS, *LOCAL_MODEL_CLAIMS)
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 
 
@@ -41,6 +45,7 @@ def make_sources():
         "filter_spectra": make_filter_spectra(),
         "fields": make_fields(),
         "activation_spectra": make_activation_table(),
+        "receptive_fields": make_receptive_fields(),
         "local_transforms": make_table(),
     }
 
@@ -132,6 +137,7 @@ def test_rows_of_fields_are_called_by_what_they_are(decided):
         ("filter_spectra", FILTER_CLAIMS),
         ("fields", FIELD_CLAIMS),
         ("activation_spectra", ACTIVATION_CLAIMS),
+        ("receptive_fields", RECEPTIVE_FIELD_CLAIMS),
         ("local_transforms", NEURON_CLAIMS),
     ],
 )

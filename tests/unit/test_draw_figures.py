@@ -212,6 +212,17 @@ def test_operations_of_residual_networks_are_joined_from_sum_to_sum():
     assert sizes[markers["residual_sum"]] == (4, pytest.approx([0.7, 0.6]))
 
 
+def test_local_models_and_networks_that_blur_are_in_figures_of_their_own():
+    blocks = {"conv_h16": {"architecture": "local_model"}, "vgg11_blurred": {"architecture": "vgg11", "antialiased": True}}
+    summary = make_summary(planted=dict.fromkeys((*blocks, "lenet"), (1.0, 0.1)), networks=blocks)
+    titles = {axis.get_title().split("\n")[0] for axis in draw_operations.draw(summary, SETTINGS).axes} - {""}
+    assert titles == {"LeNet"}
+    (bars,) = draw_stability_bars.draw(summary, SETTINGS).axes
+    assert [tick.get_text() for tick in bars.get_xticklabels()] == ["LeNet", "VGG11 blurred"]
+    assert {axis.get_title() for axis in draw_depth.draw(summary, SETTINGS).axes} == {"LeNet", "VGG11 blurred"}
+    assert not {"conv h16"} & texts(draw_stability_curves.draw(summary, "bilinear"))
+
+
 def test_operations_are_those_of_the_data_set_with_most_networks():
     few, many = make_summary(("a",), {"lenet": (1.0, 0.1), "fc2": (1.0, 0.2)}), make_summary(("b",))
     both = xr.concat([few, many], "checkpoint", join="outer", fill_value={"operation": ""})

@@ -65,6 +65,24 @@ def test_filters_that_died_are_said_to_be_missing():
 
 def test_without_a_deep_network_nothing_is_decided():
     spectra = make_filter_spectra()
-    alone = spectra.isel(checkpoint=np.flatnonzero(spectra.network == "simple_cnn"))
+    alone = spectra.isel(checkpoint=np.flatnonzero(spectra.architecture == "simple_cnn"))
     decision = decided("filters_pool", alone)
     assert (decision.verdict, decision.reason) == ("undecided", "no network of this kind was measured")
+
+
+@pytest.mark.parametrize(
+    ("excess", "verdict"), [(-0.5, "holds"), (math.log10(0.5), "undecided"), (-0.1, "does not hold"), (0.1, "does not hold")]
+)
+def test_planted_gabor_filters_are_found(excess, verdict):
+    decision = decided("filters_gabor", make_filter_spectra(excess=excess))
+    assert decision.value == pytest.approx(excess)
+    assert decision.verdict == verdict
+    assert [(row.dataset, row.network) for row in decision.evidence] == [("a", "simple_cnn_9x9"), ("b", "simple_cnn_9x9")]
+
+
+def test_without_large_filters_nothing_is_said_of_gabor_functions():
+    spectra = make_filter_spectra()
+    small = spectra.isel(checkpoint=np.flatnonzero(spectra.network != "simple_cnn_9x9"))
+    decision = decided("filters_gabor", small)
+    assert (decision.verdict, decision.evidence) == ("undecided", [])
+    assert decision.reason == "no network with filters of 9 × 9 pixels or more was measured"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from scipy.stats import binom
 from torch import nn
 
 from tests.unit.test_channel_coupling import planted
@@ -38,17 +39,22 @@ def measure(folder: Path, specification: dict[str, Any], *networks: nn.Module, *
     return read_dataset(folder / "channel_coupling.nc")
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
-    """A random network, and the same with rotated copies in the first layer, which the second one reads alike."""
-    network = build(CNN)
+def of_rotated_copies(network: nn.Module, size: int, copies_of: int) -> nn.Module:
+    """The network with 32 rotated copies of a few filters in its first layer, which the second one reads alike."""
     rotated = copy.deepcopy(network)
-    filters, weights = planted(3, 2, copies_of=4, noise=0.2)
+    filters, weights = planted(size, 2, copies_of=copies_of, noise=0.2)
+    pooled = torch.tensor(weights[:, :, :1, :1])
     with torch.no_grad():
         rotated.conv1.weight.copy_(torch.tensor(filters))
-        rotated.conv2.weight[:24].copy_(torch.tensor(weights))
-        rotated.conv2.weight[24:].copy_(torch.tensor(weights[:8]))
-    return measure(tmp_path_factory.mktemp("run"), CNN, network, rotated)
+        rotated.conv2.weight.copy_(torch.cat([pooled, pooled[:8]]))
+    return rotated
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    """A random network, and the same with rotated copies."""
+    network = build(CNN)
+    return measure(tmp_path_factory.mktemp("run"), CNN, network, of_rotated_copies(network, 3, 4))
 
 
 def test_dims_and_labels(measured: xr.Dataset) -> None:
@@ -73,6 +79,29 @@ def test_planted_copies_are_found_where_they_are(measured: xr.Dataset) -> None:
     assert (inside.channels == 32).all()
 
 
+def test_copies_of_large_filters_turned_by_interpolation_are_found(tmp_path: Path) -> None:
+    large = CNN | {"filter_size": 5}
+    network = build(large)
+    found = measure(tmp_path, large, network, of_rotated_copies(network, 5, 2)).squeeze(RUN_DIMENSIONS)
+    rotation = found.sel(transformation="rotation", layer=1)
+    assert float(rotation.p_value.sel(epoch=1)) < 0.01
+    assert float(rotation.z.sel(epoch=1)) > 5
+    assert float(rotation.p_value.sel(epoch=0)) > 0.01
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_random_networks_come_out_positive_at_the_level(tmp_path: Path, size: int) -> None:
+    """75 random networks with two pairs of convolutions each, at the level of 5 %."""
+    small = CNN | {"filter_size": size, "width": 0.25}
+    networks = [build_network(small, input_shape=(2, 16, 16), classes=3, seed=seed) for seed in range(75)]
+    found = measure(tmp_path, small, *networks, permutations=99)
+    for kind in found.transformation:
+        p_value = found.p_value.sel(transformation=kind, layer=[1, 2]).values.ravel()
+        assert len(p_value) == 150
+        positive = np.count_nonzero(p_value <= 0.05)
+        assert binom.ppf(0.001, len(p_value), 0.05) <= positive <= binom.ppf(0.999, len(p_value), 0.05)
+
+
 def test_the_null_is_a_function_of_the_seed_and_not_of_the_other_checkpoints(measured: xr.Dataset, tmp_path: Path) -> None:
     network = build(CNN)
     again = measure(tmp_path, CNN, network)
@@ -88,6 +117,15 @@ def test_networks_without_pairs_have_missing_numbers_and_say_why(tmp_path: Path)
     found = measure(tmp_path, FC, build(FC))
     assert found.reason.values.tolist() == [["the network has no convolution"]]
     assert found.sizes["layer"] == 1
+    assert found.correlation.isnull().all()
+
+
+def test_layers_of_few_channels_say_so(tmp_path: Path) -> None:
+    few = CNN | {"width": 7 / 64}
+    found = measure(tmp_path, few, build(few))
+    assert found.reason.values.tolist() == [
+        ["it reads the images", *["fewer than 8 channels are between the two convolutions"] * 2]
+    ]
     assert found.correlation.isnull().all()
 
 

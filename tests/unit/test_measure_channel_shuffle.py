@@ -6,18 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from torch import nn
 
 from workflow_scripts import measure_channel_shuffle
 from workflow_scripts.calibrate_deformations import main as calibrate
-from workflow_scripts.diffeo.channel_shuffle import shuffle_channels
+from workflow_scripts.diffeo.batch_norm import calibrate_batch_norm
+from workflow_scripts.diffeo.channel_shuffle import shuffle_channels, shuffled_convolutions
 from workflow_scripts.diffeo.networks import build_network
+from workflow_scripts.diffeo.shuffle_averages import shuffle_statistics
 from workflow_scripts.measure_channel_shuffle import main, one_strength
 from workflow_scripts.measure_stability import main as measure_stability
 from workflow_scripts.prepare_dataset import main as prepare_dataset
 from workflow_scripts.support.checkpoints import checkpoint_content, save_checkpoint
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
+from workflow_scripts.support.tensors import load_probe
 
 SIZE, IMAGES, DRAWS = 16, 24, 2
 RUN = {"dataset": "dots", "network": "tiny", "recipe": "short", "train_size": 50, "seed": 0}
@@ -28,6 +32,7 @@ SWEEP = {"cutoff": 3, "noise_norm": "matched", "batchnorm_at_init": "calibrated"
 SETTINGS = {"permutations": 2, "displacement": 1.0, "interpolation": "gaussian", "first_layer": False, "seed": 9}
 VGG = {"architecture": "vgg11_bn", "width": 0.0625}
 CNN = {"architecture": "simple_cnn", "depth": 2, "filter_size": 3, "width": 0.0625}
+ONE_CHANNEL = CNN | {"width": 1 / 64}
 FC = {"architecture": "fully_connected", "depth": 2, "width": 0.01}
 
 
@@ -55,13 +60,16 @@ def stability_of(inputs: tuple[Path, Path], path: Path, epoch: int, **changes: A
     return out
 
 
-def shuffled(inputs: tuple[Path, Path], folder: Path, specification: dict[str, Any], **changes: Any) -> xr.Dataset:
+def shuffled(
+    inputs: tuple[Path, Path], folder: Path, specification: dict[str, Any], single_permutations: int = 1, **changes: Any
+) -> xr.Dataset:
     """The file of a run with the checkpoints 0 and 1; `changes` to the settings of the sweep."""
+    settings = SETTINGS | {"single_permutations": single_permutations}
     folder.mkdir(exist_ok=True)
     checkpoints = [checkpoint(folder, specification, epoch) for epoch in (0, 1)]
     files = [stability_of(inputs, path, epoch, **changes) for epoch, path in enumerate(checkpoints)]
     out = folder / "channel_shuffle.nc"
-    main(*inputs, checkpoints, files, out, RUN, SETTINGS, SWEEP | changes, ENSEMBLE, PROBE, 500, "cpu", 1)
+    main(*inputs, checkpoints, files, out, RUN, settings, SWEEP | changes, ENSEMBLE, PROBE, 500, "cpu", 1)
     return read_dataset(out)
 
 
@@ -106,6 +114,33 @@ def test_shuffled_numbers_are_those_of_a_stability_sweep_of_the_shuffled_network
     np.testing.assert_allclose(here.squared_deviation, expected.squared_deviation, rtol=1e-5, atol=1e-12)
 
 
+def test_convolutions_shuffled_alone_are_those_of_a_stability_sweep_of_such_a_network(
+    inputs: tuple[Path, Path], measured: xr.Dataset, tmp_path: Path
+) -> None:
+    network = build_network(VGG, input_shape=(1, SIZE, SIZE), classes=2, seed=1)
+    names = list(shuffled_convolutions(network))
+    here = measured.squeeze(RUN_DIMENSIONS)
+    assert here.convolution_name.values.tolist() == names
+    depths = dict(zip(here.layer_name.values.tolist(), here.relative_depth.values.tolist(), strict=True))
+    assert here.convolution_depth.values.tolist() == [depths[name] for name in names]
+    alone = copy.deepcopy(network)
+    alone.get_submodule(names[3]).weight = shuffle_channels(network, SETTINGS["seed"], 0).get_submodule(names[3]).weight
+    calibrate_batch_norm(alone, load_probe(inputs[0], IMAGES, "cpu")[0])
+    stability = read_dataset(stability_of(inputs, checkpoint(tmp_path, VGG, 1, alone), 1)).squeeze([*RUN_DIMENSIONS, "epoch"])
+    expected = stability.isel(strength=1, layer=-2).sel(perturbation=["diffeo_gaussian", "noise_gaussian"], reference="smoothed")
+    here = here.sel(epoch=1, single_permutation=0, convolution=3)
+    np.testing.assert_allclose(here.single_squared_distance, expected.squared_distance, rtol=1e-5)
+    np.testing.assert_allclose(here.single_squared_deviation, expected.squared_deviation, rtol=1e-5)
+
+
+def test_the_only_convolution_that_is_shuffled_is_the_same_alone_and_with_all(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    """Of two convolutions the second is the only one that is shuffled: alone or with all others is the same."""
+    found = shuffled(inputs, tmp_path, CNN).squeeze(RUN_DIMENSIONS)
+    whole = found.squared_distance.isel(layer=-2, permutation=0).sel(variant="shuffled_recalibrated")
+    alone = found.single_squared_distance.isel(convolution=0, single_permutation=0)
+    np.testing.assert_allclose(alone.transpose(*whole.dims), whole, rtol=1e-6)
+
+
 def test_without_a_permutation_nothing_changes(
     inputs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,13 +177,37 @@ def test_without_batch_norm_of_its_own_recalibration_changes_nothing(inputs: tup
 def test_a_network_without_channels_to_shuffle_has_missing_numbers_and_a_note(inputs: tuple[Path, Path], tmp_path: Path) -> None:
     found = shuffled(inputs, tmp_path, FC)
     assert found.squared_distance.isnull().all()
+    assert found.single_squared_distance.isnull().all()
+    assert found.convolution_name.values.tolist() == [[""]]
     assert found.standard_squared_distance.notnull().all()
     assert "no convolution" in found.attrs["note"]
+    reduced = shuffle_statistics(found.squeeze(RUN_DIMENSIONS))
+    assert reduced.R.sel(variant="standard").notnull().any()
+    assert reduced[["change", "single_change", "spatial_share"]].sel(variant="shuffled").isnull().all().to_array().all()
+
+
+def test_a_network_of_one_channel_in_each_layer_is_not_changed(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    found = shuffled(inputs, tmp_path, ONE_CHANNEL)
+    assert found.squared_distance.isnull().all()
+    assert "no convolution" in found.attrs["note"]
+    network = build_network(ONE_CHANNEL, input_shape=(1, SIZE, SIZE), classes=2, seed=1).eval()
+    assert network.conv2.weight.shape[:2] == (1, 1)
+    images = load_probe(inputs[0], IMAGES, "cpu")[0]
+    assert torch.equal(shuffle_channels(network, 0, 0, first_layer=True)(images), network(images))
+
+
+def test_convolutions_alone_are_left_out_where_they_are_not_asked_for(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    found = shuffled(inputs, tmp_path, CNN | {"depth": 3}, single_permutations=0)
+    assert found.single_squared_distance.isnull().all()
+    assert found.squared_distance.notnull().all()
+    assert found.convolution_name.values.tolist() == [["conv2", "conv3"]]
 
 
 def test_outputs_only(inputs: tuple[Path, Path], tmp_path: Path) -> None:
-    found = shuffled(inputs, tmp_path, CNN, operations="output")
+    found = shuffled(inputs, tmp_path, CNN | {"depth": 3}, operations="output")
     assert found.operation.values.tolist() == [["input", "logits", "softmax"]]
+    assert found.squared_distance.notnull().all()
+    assert found[["single_squared_distance", "convolution_depth"]].isnull().all().to_array().all()
 
 
 @pytest.mark.parametrize(

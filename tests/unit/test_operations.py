@@ -197,7 +197,7 @@ def test_a_module_used_three_times_is_observed_three_times() -> None:
 
 
 @pytest.mark.parametrize("architecture", ["vgg11_bn", "resnet18", "resnet50"])
-def test_blurring_is_pooling(architecture: str) -> None:
+def test_blurring_is_a_pooling_of_vggs_and_a_step_inside_residual_blocks(architecture: str) -> None:
     found = {}
     for antialiased in (False, True):
         specification = {"architecture": architecture, "width": 0.1, "antialiased": antialiased}
@@ -206,12 +206,12 @@ def test_blurring_is_pooling(architecture: str) -> None:
         images = torch.randn(2, 1, 28, 28)
         torch.testing.assert_close(record(observed, images)[-2], network(images).detach(), rtol=1e-4, atol=1e-4)
         found[antialiased] = [operation.kind for operation in observed.operations]
-    pools = [kinds.count("pool") for kinds in found.values()]
+    pools, blurs = ([kinds.count(kind) for kinds in found.values()] for kind in ("pool", "blur"))
     if architecture == "vgg11_bn":
         assert found[True] == found[False] and pools == [6, 6]
     else:  # one blur on the path and one in the shortcut of three blocks
-        assert pools == [1, 7]
-        assert [k for k in found[True] if k != "pool"] == [k for k in found[False] if k != "pool"]
+        assert (pools, blurs) == ([1, 1], [0, 6])
+        assert [kind for kind in found[True] if kind != "blur"] == found[False]
 
 
 @pytest.mark.parametrize("locally_connected", [False, True])

@@ -17,6 +17,7 @@ from workflow_scripts.support.plotting import (
     log_band,
     network_order,
     panels,
+    panels_by_network,
     save_figure,
     state_handles,
     wrapped_panels,
@@ -68,6 +69,18 @@ def test_wrapped_panels_label_the_lowest_of_each_column(count, columns):
     figure, axes, lowest = wrapped_panels(count, columns=columns, sharex=True)
     assert len(figure.axes) == len(axes) == count
     assert lowest == axes[-min(columns, count) :]
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_panels_by_network_are_columns_of_named_rows(count):
+    figure, axes = panels_by_network([f"network {place}" for place in range(count)], ["D", "R"])
+    assert axes.shape == (count, 2)
+    assert set(figure.axes) == set(axes.ravel())
+    assert [column[0].get_title() for column in axes] == [f"network {place}" for place in range(count)]
+    assert [[axis.get_ylabel() for axis in column] for column in axes] == [
+        ["D", "R"] if place % 4 == 0 else ["", ""] for place in range(count)
+    ]
+    assert {column[1].get_xlabel() for column in axes} == {"relative depth"}
 
 
 def test_bands_are_one_standard_error():

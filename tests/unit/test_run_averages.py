@@ -5,7 +5,15 @@ import pytest
 import xarray as xr
 
 from tests.synthetic import PLANTED, make_summary
-from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, stability_of, trained
+from workflow_scripts.diffeo.run_averages import (
+    along_training,
+    at_strength,
+    average_over_runs,
+    dataset_with_most,
+    initial,
+    stability_of,
+    trained,
+)
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 
@@ -30,10 +38,33 @@ def test_trained_takes_last_epoch_of_largest_training_set():
     assert (chosen.epoch.item(), chosen.train_size.item()) == (4, 1000)
 
 
+def test_along_training_are_the_epochs_that_all_trained_runs_kept():
+    labels = {  # (train_size, recipe, seed): epochs
+        (10, "sgd", 0): (0, 1, 2, 4),
+        (100, "sgd", 0): (0, 1, 4),
+        (100, "sgd", 1): (0, 2, 4),
+        (100, "initial", 2): (0,),
+    }
+    rows = [(*label, epoch) for label, epochs in labels.items() for epoch in epochs]
+    columns = dict(zip(("train_size", "recipe", "seed", "epoch"), map(list, zip(*rows, strict=True)), strict=True))
+    columns |= {"dataset": ["a"] * len(rows), "network": ["vgg"] * len(rows)}
+    summary = xr.Dataset(coords={name: ("checkpoint", values) for name, values in columns.items()})
+    parts = along_training(summary)
+    assert [part.epoch.values.tolist() for part in parts] == [[0, 0], [4, 4]]
+    assert all(part.train_size.values.tolist() == [100, 100] and part.seed.values.tolist() == [0, 1] for part in parts)
+
+
 def test_an_imported_network_counts_as_trained_and_not_as_an_initialisation():
     summary = make_summary(planted={"lenet": (1.0, None)}, initial_seeds=1)
     imported = summary.assign_coords(recipe=("checkpoint", ["imported"]), epoch=("checkpoint", [1]))
     assert (trained(imported).sizes["checkpoint"], initial(imported).sizes["checkpoint"]) == (1, 0)
+
+
+def test_dataset_with_most_counts_networks_in_both_states():
+    one, two = make_summary(("b",), {"lenet": (1.0, 0.3)}), make_summary(("a", "c"), {"lenet": (1.0, None), "fc2": (1.0, None)})
+    assert dataset_with_most(one) == "b"
+    assert dataset_with_most(two) == "a"  # the first of equals
+    assert dataset_with_most(two.isel(checkpoint=np.flatnonzero((two.dataset == "c") | (two.network == "fc2")))) == "c"
 
 
 @pytest.mark.parametrize(

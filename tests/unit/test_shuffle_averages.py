@@ -11,9 +11,20 @@ SAMPLES = 4
 
 
 def measured(
-    diffeo: np.ndarray, noise: np.ndarray, standard_diffeo: np.ndarray, standard_noise: np.ndarray, deviation: float = 1.5
+    diffeo: np.ndarray,
+    noise: np.ndarray,
+    standard_diffeo: np.ndarray,
+    standard_noise: np.ndarray,
+    deviation: float = 1.5,
+    single_diffeo: np.ndarray | None = None,
 ) -> xr.Dataset:
-    """One epoch of two variants, all deviations equal; numerators (permutation, variant, layer, sample), standard (layer, …)."""
+    """One epoch of two variants, all deviations equal; numerators (permutation, variant, layer, sample), standard (layer, …).
+
+    The last layer is the logits. `single_diffeo` (permutation, convolution, sample), with noise of 1.
+    """
+    single = np.full((1, 1, diffeo.shape[-1]), np.nan) if single_diffeo is None else single_diffeo
+    single_distance = np.stack([single, 1 + 0 * single], axis=2)[None, ..., None]
+    single_cell = ("epoch", "single_permutation", "convolution", "perturbation", "sample", "draw")
     distance = np.stack([diffeo, noise], axis=2)[None, ..., None]
     standard = np.stack([standard_diffeo, standard_noise])[None, ..., None]
     permutations, _, layers, samples = diffeo.shape
@@ -24,6 +35,10 @@ def measured(
             "squared_distance": variable(cell, distance, "distance"),
             "squared_deviation": variable(reduced, np.full((1, permutations, 2, layers, samples), deviation), "deviation"),
             "standard_squared_distance": variable((cell[0], *cell[3:]), standard, "distance"),
+            "single_squared_distance": variable(single_cell, single_distance, "distance"),
+            "single_squared_deviation": variable(
+                (*single_cell[:3], "sample"), np.full(single_distance.shape[:3] + single.shape[-1:], deviation), "deviation"
+            ),
             "standard_squared_deviation": variable(
                 ("epoch", "layer", "sample"), np.full((1, layers, samples), deviation), "deviation"
             ),
@@ -36,8 +51,12 @@ def measured(
             "kind": ("perturbation", ["diffeo", "noise"]),
             "layer": np.arange(layers),
             "layer_name": ("layer", [f"layer{k}" for k in range(layers)]),
-            "operation": ("layer", ["convolution"] * layers),
+            "operation": ("layer", ["convolution"] * (layers - 1) + ["logits"]),
             "relative_depth": ("layer", np.linspace(0, 1, layers)),
+            "single_permutation": np.arange(len(single)),
+            "convolution": np.arange(single.shape[1]),
+            "convolution_name": ("convolution", [f"conv{k}" for k in range(single.shape[1])]),
+            "convolution_depth": ("convolution", np.linspace(0, 1, single.shape[1])),
         },
     )
 
@@ -57,11 +76,14 @@ def test_closed_form_of_constant_numbers() -> None:
     assert found.G.values.ravel() == pytest.approx([1 / 4] * 3)
     assert found.R.values.ravel() == pytest.approx([0.5, 0.2, 0.1])
     assert found.change.values.ravel() == pytest.approx(np.log10([5, 2, 1]))
-    expected = [np.log(0.5) / np.log(0.1), np.log(0.2) / np.log(0.1), 1]
+    assert found.balance.values.ravel() == pytest.approx(np.log10([0.5, 0.2, 0.1]) + 0.5)
+    expected = np.array([np.log(0.5) / np.log(0.1), np.log(0.2) / np.log(0.1), 1])
     assert found.spatial_share.values.ravel() == pytest.approx(expected)
-    for name in ("D", "G", "R", "change", "spatial_share"):
+    assert found.channel_share.values.ravel() == pytest.approx(1 - expected)
+    for name in ("D", "G", "R", "change", "balance", "spatial_share", "channel_share"):
         assert found[f"{name}_standard_error"].values.ravel() == pytest.approx([0, 0, 0], abs=1e-12)
     assert found.layer_name.values.tolist() == ["layer0"]
+    assert found.single_R.isnull().all()
     assert all({"long_name", "units"} <= set(values.attrs) for values in found.data_vars.values())
 
 
@@ -81,6 +103,32 @@ def test_permutations_are_averaged_geometrically_and_their_scatter_is_an_error()
     assert float(found.spatial_share_standard_error) == pytest.approx(error / 2)
 
 
+def test_closed_form_of_convolutions_that_are_shuffled_alone() -> None:
+    """Two convolutions and permutations: R of the logits 0.2 and 0.8, and 0.1 and 0.4, of 0.1 for the network as it is."""
+    single = np.array([[0.2, 0.1], [0.8, 0.4]])[..., None] * np.ones(SAMPLES)
+    numbers = measured(
+        constant(0.7, 0.5), constant(1.0, 1.0), constant(0.6, 0.1)[0, 0], constant(1.0, 1.0)[0, 0], single_diffeo=single
+    )
+    found = shuffle_statistics(numbers).isel(epoch=0)
+    assert found.single_D.values == pytest.approx([0.1, 0.05])
+    assert found.single_G.values == pytest.approx([0.25, 0.25])
+    assert found.single_R.values == pytest.approx([0.4, 0.2])
+    assert found.single_change.values == pytest.approx(np.log10([4, 2]))
+    assert found.single_channel_share.values == pytest.approx(np.log10([4, 2]))  # of log10 R = -1
+    error = np.log10(4) / 2
+    assert found.single_change_standard_error.values == pytest.approx([error, error])
+    assert found.single_channel_share_standard_error.values == pytest.approx([error, error])
+    assert found.convolution_name.values.tolist() == ["conv0", "conv1"]
+    assert "single_spatial_share" not in found
+    assert "one convolution alone" in found.single_R.long_name
+
+
+def test_a_shuffled_network_less_stable_than_to_noise_has_shares_beyond_0_and_1() -> None:
+    found = shuffle_statistics(measured(constant(10.0), constant(1.0), constant(0.1)[0, 0], constant(1.0)[0, 0])).isel(epoch=0)
+    assert found.spatial_share.values.ravel() == pytest.approx([-1, -1, 1])
+    assert found.channel_share.values.ravel() == pytest.approx([2, 2, 0])
+
+
 def test_no_share_without_stability_and_no_numbers_without_shuffling() -> None:
     """Layers with R of 1, 3 and, with an error that reaches 1, 0.97."""
     standard = constant(1.0, 3.0, 0.97)[0, 0]
@@ -89,6 +137,8 @@ def test_no_share_without_stability_and_no_numbers_without_shuffling() -> None:
     found = shuffle_statistics(numbers)
     assert found.spatial_share.isnull().all()
     assert found.spatial_share_standard_error.isnull().all()
+    assert found.channel_share.isnull().all()
+    assert found.balance.notnull().all()
     assert found.change.notnull().all()
     assert "not below 1" in found.spatial_share.attrs["comment"]
     numbers.squared_distance[:] = np.nan
@@ -115,7 +165,7 @@ def test_errors_over_images_are_the_scatter_between_probe_sets() -> None:
         return measured(diffeo, noise, 0.03 * (common[0] * own[1, 0, 0])[None], (common[1] * own[1, 1, 0])[None])
 
     found = xr.concat([shuffle_statistics(draw()).isel(epoch=0, layer=0) for _ in range(200)], dim="draw")
-    for name in ("D", "G", "R", "change", "spatial_share"):
+    for name in ("D", "G", "R", "change", "balance", "spatial_share"):
         for variant in (0, 2):
             values = found[f"{name}"].isel(variant=variant)
             errors = found[f"{name}_standard_error"].isel(variant=variant)

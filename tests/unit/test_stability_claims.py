@@ -1,12 +1,10 @@
 import math
 
-import numpy as np
 import pytest
 
-from tests.synthetic import PLANTED, make_summary
+from tests.synthetic import PLANTED, make_summary, plant_changes
 from workflow_scripts.diffeo.claims import decide
-from workflow_scripts.diffeo.run_averages import at_strength, trained
-from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS, depth_slopes
+from workflow_scripts.diffeo.stability_claims import STABILITY_CLAIMS
 
 SETTINGS = {"displacement": 1.0, "interpolation": "bilinear"}
 NAMED = {claim.name: claim for claim in STABILITY_CLAIMS}
@@ -17,13 +15,21 @@ def decided(summary, name):
     return decide(NAMED[name], {"summary": summary}, SETTINGS)
 
 
-def test_slope_of_a_straight_line_and_its_largest_error():
-    chosen = at_strength(make_summary(planted={"lenet": (1.0, 0.1)}, relative_error=0.05), **SETTINGS)
-    average = depth_slopes(trained(chosen))["fashion_mnist", "lenet"]
-    assert float(average.value) == pytest.approx(-1, abs=1e-12)
-    depth = np.linspace(0, 1, 8)  # the input, 6 operations, the logits
-    weights = (depth - 0.5) / ((depth - 0.5) ** 2).sum()
-    assert float(average.standard_error) == pytest.approx(np.abs(weights).sum() * 0.05 / math.log(10), abs=1e-12)
+def test_slope_is_that_of_the_summary_with_its_error():
+    (row,) = decided(make_summary(planted={"lenet": (1.0, 0.1)}, relative_error=0.05), "depth").evidence
+    assert row.value == pytest.approx(-1, abs=1e-12)
+    assert row.standard_error == pytest.approx(0.05 / math.log(10), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["initial", "training", "exception", "depth"])
+def test_local_models_do_not_count(name):
+    blocks = {"conv_h16": {"architecture": "local_model"}}
+    planted = {"conv_h16": (9.0, 0.001), "lenet": (1.0, 0.1), "fc2": (1.0, 0.9)}
+    with_them, without = (
+        decided(make_summary(planted=chosen, networks=blocks), name) for chosen in (planted, dict(list(planted.items())[1:]))
+    )
+    assert [(row.network, row.runs) for row in with_them.evidence] == [(row.network, row.runs) for row in without.evidence]
+    assert with_them.value == pytest.approx(without.value, abs=1e-12)
 
 
 # Claims on planted summaries
@@ -113,4 +119,5 @@ def test_stability_that_is_no_number_is_a_reason_and_not_an_error():
 def test_output_only_measurements_have_a_slope_from_two_points():
     summary = make_summary(planted={"lenet": (1.0, 0.1)})
     summary["operation"] = summary.operation.where(summary.operation.isin(["input", "logits", "softmax"]), "")
+    summary = plant_changes(summary, 0.01)
     assert decided(summary, "depth").value == pytest.approx(-1, abs=1e-12)

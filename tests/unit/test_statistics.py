@@ -197,6 +197,56 @@ def test_standard_errors_agree_with_the_scatter_of_repetitions(statistic) -> Non
     assert float(np.sqrt((estimate.standard_error() ** 2).mean())) == pytest.approx(scatter, rel=0.15)
 
 
+ROWS, COLUMNS = 12, 20
+CLUSTERS = np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)
+
+
+def two_way(rows: float, columns: float) -> xr.Variable:
+    """5000 sets of ROWS × COLUMNS samples of mean 5 and scatter 1, plus what each row and each column shares."""
+    generator = np.random.default_rng(4)
+    shared = rows * generator.normal(size=(ROWS, 1, 5000)) + columns * generator.normal(size=(1, COLUMNS, 5000))
+    values = 5 + shared + generator.normal(size=(ROWS, COLUMNS, 5000))
+    return xr.Variable(("sample", "set"), values.reshape(-1, 5000))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0.5, 0.0), (0.0, 0.5), (0.7, 0.7)])
+def test_two_way_errors_are_the_scatter_of_repetitions(rows: float, columns: float) -> None:
+    estimate = mean(two_way(rows, columns))
+    scatter = float(estimate.value.std("set", ddof=1))
+    claimed = float(np.sqrt((estimate.two_way_standard_error(*CLUSTERS) ** 2).mean()))
+    assert claimed == pytest.approx(scatter, rel=0.08)
+    independent = float(np.sqrt((estimate.standard_error() ** 2).mean()))
+    assert independent < 0.7 * scatter  # the error that this replaces
+
+
+def test_two_way_errors_of_ratios_count_what_both_share() -> None:
+    above, below = two_way(0.5, 0.5), two_way(0.0, 0.0)
+    estimate = mean(above).over(mean(above + 0.2 * below))
+    scatter = float(estimate.value.std("set", ddof=1))
+    assert float(np.sqrt((estimate.two_way_standard_error(*CLUSTERS) ** 2).mean())) == pytest.approx(scatter, rel=0.1)
+
+
+def test_two_way_error_is_that_of_a_sum_over_pairs_of_samples() -> None:
+    values = two_way(1.0, 1.0).isel(set=0)
+    influence = values.values - values.values.mean()
+    variance = 0.0
+    for kind, count in zip((*CLUSTERS, np.arange(len(influence))), (ROWS, COLUMNS, len(influence)), strict=True):
+        pairs = (np.outer(influence, influence) * (kind[:, None] == kind)).sum()
+        variance += (-1 if count == len(influence) else 1) * pairs * count / (count - 1) / len(influence) ** 2
+    found = mean(values).two_way_standard_error(*CLUSTERS).item()
+    assert found == pytest.approx(variance**0.5, rel=1e-12)
+
+
+def test_two_way_error_is_never_below_that_of_independent_samples() -> None:
+    estimate = mean(two_way(0.0, 0.0))
+    independent, found = estimate.standard_error(), estimate.two_way_standard_error(*CLUSTERS)
+    assert (found >= independent).all()
+    assert float(np.sqrt((found**2).mean())) < 1.15 * float(np.sqrt((independent**2).mean()))
+    alone, zero = np.arange(len(CLUSTERS[0])), np.zeros(len(CLUSTERS[0]), int)
+    for labels in ((alone, zero), (zero, alone), (alone, alone)):
+        np.testing.assert_allclose(estimate.two_way_standard_error(*labels), independent, rtol=1e-12)
+
+
 def test_softmax_is_normalised_and_does_not_overflow() -> None:
     logits = xr.DataArray([[0.0, np.log(3.0)], [1000.0, 1000.0]], dims=("sample", "class"))
     np.testing.assert_allclose(softmax(logits), [[0.25, 0.75], [0.5, 0.5]], rtol=1e-12)

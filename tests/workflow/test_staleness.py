@@ -14,50 +14,56 @@ from workflow_scripts.support.configuration import load_schema
 DryRun = Callable[..., set[str]]
 
 # What follows each rule, itself included.
-FIGURES_OF_SUMMARY = {"draw_stability_bars", "draw_stability_curves", "draw_depth", "draw_operations"}
+AT_ONE_STRENGTH = {"draw_stability_bars", "draw_depth", "draw_operations", "draw_local_models", "draw_antialiasing"}
+FIGURES_OF_SUMMARY = {"draw_stability_curves"} | AT_ONE_STRENGTH
 OF_DIFFEOS = {"draw_interpolations", "draw_interpolation_stability"}
 PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_directions"} | OF_DIFFEOS
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
 DECIDE = {"decide_claims"}
 SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
-SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE
+FIGURES_OF_SHUFFLE = {"draw_channel_shuffle", "draw_channel_shares"}
+SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE | FIGURES_OF_SHUFFLE
 SHUFFLE = {"measure_channel_shuffle"} | SUMMARISE_SHUFFLE
 ONLY_SWEEP = {"measure_stability"} | SUMMARISE
 SWEEP = ONLY_SWEEP | SHUFFLE  # shuffled networks are compared with it
 SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
 SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
-FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS
 FIGURES_OF_ACTIVATIONS = {"draw_activation_spectra", "draw_activation_depth"}
 SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_ACTIVATIONS
+OF_FIRST_LAYERS = {"draw_first_layers", "draw_gabor"}
+FILTERS = {"measure_filter_spectra"} | SUMMARISE_FILTERS | OF_FIRST_LAYERS
 ACTIVATIONS = {"measure_activation_spectra"} | SUMMARISE_ACTIVATIONS
-SUMMARISE_COUPLING = {"summarise_channel_coupling"} | DECIDE
+SUMMARISE_COUPLING = {"summarise_channel_coupling", "draw_channel_coupling"} | DECIDE
 COUPLING = {"measure_channel_coupling"} | SUMMARISE_COUPLING
 SUMMARISE_DECONVOLUTION = {"summarise_deconvolution", "draw_deconvolution"}
 DECONVOLVE = {"measure_deconvolution", "draw_deconvolution_pictures"} | SUMMARISE_DECONVOLUTION
+SUMMARISE_RECEPTIVE_FIELDS = {"summarise_receptive_fields", "draw_receptive_field_sizes"} | DECIDE
+EFFECTIVE_FIELDS = {"measure_effective_receptive_fields", "draw_receptive_field"} | SUMMARISE_RECEPTIVE_FIELDS
+BOXES = {"measure_receptive_fields", "draw_receptive_field"} | SUMMARISE_RECEPTIVE_FIELDS  # without data or weights
 FIGURES_OF_LOCAL = {"draw_neuron_stability", "draw_neuron_firing", "draw_transform_displacement"}
 SUMMARISE_LOCAL = {"summarise_local_transforms"} | DECIDE | FIGURES_OF_LOCAL
 LOCAL = {"measure_local_transforms"} | SUMMARISE_LOCAL
-OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE | LOCAL
+OF_MAPS = FILTERS | ACTIVATIONS | COUPLING | DECONVOLVE | EFFECTIVE_FIELDS | LOCAL
 TRAIN = {"train_short", "draw_training_curves"} | SWEEP | PREDICT | OF_MAPS
 INITIALISE = {"initialise_network"} | TRAIN
 FIGURES_OF_CALIBRATION = {"draw_samples", "draw_calibration"}
 CALIBRATE = {"calibrate_deformations"} | FIGURES_OF_CALIBRATION | SWEEP
-OTHER_FIGURES = (
-    {
-        "draw_training_curves",
-        "draw_filter_spectra",
-        "draw_deconvolution",
-        "draw_deconvolution_pictures",
-    }
-    | FIGURES_OF_ACTIVATIONS
-    | FIGURES_OF_LOCAL
-)
+OTHER_FIGURES = {
+    "draw_training_curves",
+    "draw_filter_spectra",
+    "draw_deconvolution",
+    "draw_deconvolution_pictures",
+    "draw_receptive_field",
+    "draw_receptive_field_sizes",
+}
+OTHER_FIGURES |= OF_FIRST_LAYERS | FIGURES_OF_ACTIVATIONS | FIGURES_OF_LOCAL
+OF_RUNS = {"draw_filter_spectra", "draw_channel_coupling"} | FIGURES_OF_SHUFFLE  # figures that average over runs
 IMPORT = {"import_network"} | PREDICT
 FIGURES_OF_FIELDS = {"draw_field_norms", "draw_field_patches", "draw_field_parts"}
 FIELDS = {"measure_fields"} | DECIDE | FIGURES_OF_FIELDS
 EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
-SHARED = EVERYTHING | FIELDS
+SHARED = EVERYTHING | FIELDS | BOXES
 OF_DIGITS = EVERYTHING - {"import_network"}
 OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE - (SHUFFLE - DECIDE)  # untrained networks, without the predictor
 OF_PHOTOGRAPHS = {"prepare_dataset"} | IMPORT  # pretrained networks, without stability
@@ -66,7 +72,7 @@ NOTHING: set[str] = set()
 # Key of the smoke experiment: (a new value, the rules that must run again). Names of people's own stand for any name.
 KEYS: dict[str, tuple[Any, set[str]]] = {
     "datasets.mnist_5k.collection": ("mnist", OF_DIGITS),
-    "datasets.mnist_5k.enlarge": (2, OF_DIGITS),
+    "datasets.mnist_5k.enlarge": (2, OF_DIGITS | BOXES),
     "datasets.mnist_5k.folder": ("/nowhere", OF_DIGITS),
     "datasets.mnist_5k.train": (2000, OF_DIGITS),
     "datasets.mnist_5k.validation": (210, OF_DIGITS),
@@ -78,13 +84,24 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "datasets.photographs.classes": (999, OF_PHOTOGRAPHS),
     "datasets.photographs.mean": ([0.4, 0.4, 0.4], OF_PHOTOGRAPHS),
     "datasets.photographs.standard_deviation": ([0.2, 0.2, 0.2], OF_PHOTOGRAPHS),
-    "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE),
-    "networks.vgg11_bn_tiny.width": (0.125, INITIALISE),
-    "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE),
+    "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE | BOXES),
+    "networks.vgg11_bn_tiny.width": (0.125, INITIALISE | BOXES),
+    "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE | BOXES),
     "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
+    "networks.conv_tiny.channels": (5, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.filter_size": (5, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.pool_size": (2, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.pooling": ("average", {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.locally_connected": (True, {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.trained": ("readout", {"initialise_network"} | ONLY_SWEEP),
+    "networks.simple_cnn_9x9.filter_size": (
+        5,
+        {"initialise_network", "train_short", "draw_training_curves"} | SUMMARISE | FILTERS,  # nothing else is measured of it
+    ),
     "filter_spectra": (False, DECIDE),
     "activation_spectra.images": (30, ACTIVATIONS),
     "channel_shuffle.permutations": (3, SHUFFLE),
+    "channel_shuffle.single_permutations": (0, SHUFFLE),
     "channel_shuffle.first_layer": (True, SHUFFLE),
     "channel_shuffle.displacement": (0.5, SHUFFLE),
     "channel_shuffle.interpolation": ("gaussian", SHUFFLE),
@@ -147,22 +164,19 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "deconvolution.channels": (3, DECONVOLVE),
     "deconvolution.patches": (3, DECONVOLVE),
     "deconvolution.seed": (1, DECONVOLVE),
-    "summary.displacement": (0.5, DECIDE | {"draw_stability_bars", "draw_depth", "draw_operations"}),
+    "summary.displacement": (0.5, DECIDE | AT_ONE_STRENGTH),
+    "receptive_fields.images": (30, EFFECTIVE_FIELDS),
+    "receptive_fields.draws": (2, EFFECTIVE_FIELDS),
+    "receptive_fields.seed": (1, EFFECTIVE_FIELDS),
     "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
 }
 
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
-    "networks.channels",
     "networks.factory",
-    "networks.filter_size",
-    "networks.locally_connected",
     "networks.model",
     "networks.options",
-    "networks.pool_size",
-    "networks.pooling",
-    "networks.trained",
     "recipes.pretrained",
 }
 
@@ -173,65 +187,80 @@ MODULES: dict[str, set[str]] = {
     "diffeo/activation_claims.py": DECIDE,
     "diffeo/activation_spectra.py": ACTIVATIONS | DECONVOLVE,
     "diffeo/affine.py": LOCAL,
+    "diffeo/antialiasing_claims.py": DECIDE,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE | LOCAL,
-    "diffeo/blur_pool.py": INITIALISE | IMPORT,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE | EFFECTIVE_FIELDS | LOCAL,
+    "diffeo/blur_pool.py": INITIALISE | IMPORT | BOXES,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
+    "diffeo/channel_claims.py": DECIDE,
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
-    "diffeo/contribution_profiles.py": LOCAL,
+    "diffeo/contribution_profiles.py": BOXES | LOCAL,
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
     "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS | LOCAL,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS | FIGURES_OF_LOCAL,
+    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS | SUMMARISE | FIGURES_OF_SHUFFLE,
     "diffeo/deconvolution.py": DECONVOLVE,
     "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
+    "diffeo/configured_pairs.py": SUMMARISE | {"draw_filter_spectra"},
+    "diffeo/depth_changes.py": SUMMARISE,
+    "diffeo/effective_fields.py": EFFECTIVE_FIELDS,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
     "diffeo/field_norms.py": FIELDS,
     "diffeo/field_statistics.py": FIELDS,
     "diffeo/filter_claims.py": DECIDE,
     "diffeo/filter_spectra.py": FILTERS,
+    "diffeo/gabor.py": FILTERS,
+    "diffeo/gabor_averages.py": SUMMARISE_FILTERS | {"draw_gabor"},
     "diffeo/interpolation.py": CALIBRATE | PREDICT | LOCAL,
-    "diffeo/local_models.py": INITIALISE | IMPORT,
-    "diffeo/networks.py": INITIALISE | IMPORT,
+    "diffeo/local_model_averages.py": {"draw_local_models"},
+    "diffeo/local_model_claims.py": DECIDE,
+    "diffeo/local_models.py": INITIALISE | IMPORT | BOXES,
+    "diffeo/networks.py": INITIALISE | IMPORT | BOXES,
     "diffeo/neuron_averages.py": SUMMARISE_LOCAL,
     "diffeo/neuron_claims.py": DECIDE,
     "diffeo/neuron_stability.py": LOCAL,
     "diffeo/noise.py": CALIBRATE | PREDICT | LOCAL,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE | LOCAL,
+    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE | EFFECTIVE_FIELDS | BOXES | LOCAL,
     "diffeo/patch_norms.py": FIELDS,
     "diffeo/patches.py": DECONVOLVE | LOCAL,
     "diffeo/perturbations.py": SWEEP | PREDICT | LOCAL,
-    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS,
-    "diffeo/own_networks.py": INITIALISE | IMPORT,
+    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS | BOXES,
+    "diffeo/own_networks.py": INITIALISE | IMPORT | BOXES,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/run_averages.py": DECIDE
-    | FIGURES_OF_SUMMARY
+    "diffeo/receptive_fields.py": DECONVOLVE | BOXES | LOCAL,
+    "diffeo/run_averages.py": SUMMARISE
     | FIGURES_OF_PREDICTOR
-    | {"draw_filter_spectra"}
     | FIGURES_OF_ACTIVATIONS
-    | {"draw_filter_spectra", "draw_deconvolution"}
+    | OF_RUNS
+    | {"draw_deconvolution"}
+    | DECIDE
+    | FIGURES_OF_SUMMARY
+    | {"draw_filter_spectra", "draw_deconvolution", "draw_receptive_field_sizes"}
     | FIGURES_OF_LOCAL,
-    "diffeo/receptive_fields.py": DECONVOLVE | LOCAL,
+    "diffeo/receptive_field_averages.py": EFFECTIVE_FIELDS,
+    "diffeo/receptive_field_claims.py": DECIDE,
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
+    "diffeo/single_shuffles.py": SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT | LOCAL,
     "diffeo/stability_claims.py": DECIDE,
     "diffeo/statistics.py": SUMMARISE
     | SUMMARISE_PREDICTOR
     | FILTERS
-    | FIELDS
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_SHUFFLE
+    | FIELDS
+    | EFFECTIVE_FIELDS
     | SUMMARISE_LOCAL,
     "diffeo/training.py": TRAIN,
     "diffeo/transform_displacement.py": LOCAL,
@@ -245,14 +274,21 @@ MODULES: dict[str, set[str]] = {
     "support/document_networks.py": NOTHING,
     "support/document_results.py": NOTHING,
     "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
+    "support/filter_panels.py": OF_FIRST_LAYERS,
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
     "support/jobs.py": SHARED | EVERYTHING,
     "support/netcdf.py": SHARED | EVERYTHING,
-    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS | FIGURES_OF_LOCAL,
+    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS | {"draw_operations", "draw_antialiasing"},
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY | FIGURES_OF_CALIBRATION | FIGURES_OF_PREDICTOR | FIGURES_OF_FIELDS | OTHER_FIGURES,
+    "support/plotting.py": FIGURES_OF_SUMMARY
+    | FIGURES_OF_CALIBRATION
+    | FIGURES_OF_PREDICTOR
+    | FIGURES_OF_FIELDS
+    | OTHER_FIGURES
+    | OF_RUNS
+    | {"draw_training_curves"},
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
@@ -263,8 +299,9 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_SHUFFLE
     | SUMMARISE_COUPLING
-    | SUMMARISE_LOCAL
-    | SUMMARISE_DECONVOLUTION,
+    | SUMMARISE_DECONVOLUTION
+    | SUMMARISE_RECEPTIVE_FIELDS
+    | SUMMARISE_LOCAL,
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/transform_panels.py": {"draw_neuron_stability", "draw_neuron_firing"},
     "support/weights.py": IMPORT,
@@ -272,25 +309,34 @@ MODULES: dict[str, set[str]] = {
     "decide_claims.py": DECIDE,
     "draw_activation_depth.py": {"draw_activation_depth"},
     "draw_activation_spectra.py": {"draw_activation_spectra"},
+    "draw_antialiasing.py": {"draw_antialiasing"},
     "draw_boundary.py": {"draw_boundary"},
     "draw_calibration.py": {"draw_calibration"},
     "draw_deconvolution.py": {"draw_deconvolution"},
     "draw_deconvolution_pictures.py": {"draw_deconvolution_pictures"},
+    "draw_channel_coupling.py": {"draw_channel_coupling"},
+    "draw_channel_shares.py": {"draw_channel_shares"},
+    "draw_channel_shuffle.py": {"draw_channel_shuffle"},
     "draw_depth.py": {"draw_depth"},
     "draw_directions.py": {"draw_directions"},
     "draw_field_norms.py": {"draw_field_norms"},
     "draw_field_parts.py": {"draw_field_parts"},
     "draw_field_patches.py": {"draw_field_patches"},
     "draw_filter_spectra.py": {"draw_filter_spectra"},
+    "draw_first_layers.py": {"draw_first_layers"},
+    "draw_gabor.py": {"draw_gabor"},
     "draw_image_size.py": {"draw_image_size"},
     "draw_interpolation_stability.py": {"draw_interpolation_stability"},
     "draw_interpolations.py": {"draw_interpolations"},
+    "draw_local_models.py": {"draw_local_models"},
     "draw_misclassification.py": {"draw_misclassification"},
     "draw_neuron_firing.py": {"draw_neuron_firing"},
     "draw_neuron_stability.py": {"draw_neuron_stability"},
     "draw_noise_stability.py": {"draw_noise_stability"},
     "draw_noisy_samples.py": {"draw_noisy_samples"},
     "draw_operations.py": {"draw_operations"},
+    "draw_receptive_field.py": {"draw_receptive_field"},
+    "draw_receptive_field_sizes.py": {"draw_receptive_field_sizes"},
     "draw_samples.py": {"draw_samples"},
     "draw_stability_bars.py": {"draw_stability_bars"},
     "draw_stability_curves.py": {"draw_stability_curves"},
@@ -298,6 +344,7 @@ MODULES: dict[str, set[str]] = {
     "draw_transform_displacement.py": {"draw_transform_displacement"},
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
+    "measure_effective_receptive_fields.py": EFFECTIVE_FIELDS,
     "measure_fields.py": FIELDS,
     "measure_filter_spectra.py": FILTERS,
     "measure_activation_spectra.py": ACTIVATIONS,
@@ -306,6 +353,7 @@ MODULES: dict[str, set[str]] = {
     "measure_deconvolution.py": DECONVOLVE,
     "measure_local_transforms.py": LOCAL,
     "measure_predictor.py": PREDICT,
+    "measure_receptive_fields.py": BOXES,
     "measure_stability.py": SWEEP,
     "prepare_dataset.py": EVERYTHING,
     "summarise.py": SUMMARISE,
@@ -316,6 +364,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_filter_spectra.py": SUMMARISE_FILTERS,
     "summarise_local_transforms.py": SUMMARISE_LOCAL,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,
+    "summarise_receptive_fields.py": SUMMARISE_RECEPTIVE_FIELDS,
     "train_network.py": TRAIN,
 }
 

@@ -4,12 +4,10 @@ Errors are those of the mean over images. Checkpoints and operations of a run se
 that of the paired images, correlations included.
 """
 
-import math
-
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.statistics import Estimate
+from workflow_scripts.diffeo.statistics import Estimate, at_initialisation, over_layers
 from workflow_scripts.diffeo.variables import described, variable
 
 RESOLVED = 4  # pixels along an edge: smaller maps have no room for low and high frequencies
@@ -52,15 +50,15 @@ def activation_statistics(measured: xr.Dataset) -> xr.Dataset:
     """
     numbers = measured.reset_coords(list(COORDINATES))
     found = {name: average(numbers[name]) for name in ("centroid", "low_fraction", "dead_fraction", "mean_square")}
-    logarithm, epochs = log10(found["centroid"]), measured.epoch.values
-    change = minus(logarithm, at_initialisation(logarithm, epochs))
-    step = minus(logarithm, before(logarithm, numbers))
+    logarithm, epochs = found["centroid"].log10(), measured.epoch.values
+    change = logarithm.minus(at_initialisation(logarithm, epochs))
+    step = logarithm.minus(before(logarithm, numbers))
     resolved = {kind: (measured.operation.values == kind) & (measured.map_size.values >= RESOLVED) for kind in STEPS}
     found |= {"centroid_change": change, "centroid_step": step}
     found["convolution_change"] = over_layers(change, resolved["convolution"])
     found |= {f"{kind}_step": over_layers(step, resolved[kind]) for kind in STEPS}
     convolutions = found["convolution_step"]
-    found["convolution_step_change"] = minus(convolutions, at_initialisation(convolutions, epochs))
+    found["convolution_step_change"] = convolutions.minus(at_initialisation(convolutions, epochs))
     variables = {name: numbers[name].variable for name in ("power", "power_standard_error", "modes", "white_centroid")}
     for name, estimate in found.items():
         unit = "squared activation" if name == "mean_square" else "1"
@@ -86,25 +84,6 @@ def average(values: xr.DataArray) -> Estimate:
     return Estimate(mean, (numbers - mean).fillna(0) * weight)
 
 
-def log10(estimate: Estimate) -> Estimate:
-    """Base-10 logarithm of a positive number; NaN of any other."""
-    positive = estimate.value.where(estimate.value > 0)  # type: ignore[no-untyped-call]
-    return Estimate(np.log10(positive), estimate.influence / (positive * math.log(10)))
-
-
-def minus(first: Estimate, second: Estimate) -> Estimate:
-    """Difference of two numbers of the same images."""
-    return Estimate(first.value - second.value, first.influence - second.influence)
-
-
-def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:
-    """The number at epoch 0; NaN if that was not measured."""
-    rows = np.flatnonzero(epochs == 0)
-    if len(rows):
-        return Estimate(*(part.isel(epoch=int(rows[0])) for part in estimate))
-    return Estimate(*(part.isel(epoch=0) * np.nan for part in estimate))
-
-
 def before(estimate: Estimate, numbers: xr.Dataset) -> Estimate:
     """The number of what an operation reads, the one before it, if their maps have the same size; NaN elsewhere.
 
@@ -117,10 +96,3 @@ def before(estimate: Estimate, numbers: xr.Dataset) -> Estimate:
     follows &= np.where(kinds == "convolution", np.roll(kinds, 1) != "batch_norm", step["channels"] == 0)
     chosen = xr.Variable("layer", follows)
     return Estimate(*(part.shift(layer=1).where(chosen) for part in estimate))  # type: ignore[no-untyped-call]
-
-
-def over_layers(estimate: Estimate, chosen: np.ndarray) -> Estimate:
-    """Mean over the chosen layers that have the number at all epochs; NaN if there is none."""
-    other = [dim for dim in estimate.value.dims if dim != "layer"]
-    rows = np.flatnonzero(chosen & estimate.value.notnull().all(other).values)
-    return Estimate(*(part.isel(layer=rows).sum("layer") / (len(rows) or math.nan) for part in estimate))

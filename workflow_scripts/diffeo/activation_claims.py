@@ -15,6 +15,7 @@ import xarray as xr
 
 from workflow_scripts.diffeo.activation_averages import RESOLVED
 from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
+from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.operation_claims import TENTH
 from workflow_scripts.diffeo.run_averages import average_over_runs, trained
 from workflow_scripts.diffeo.stability_claims import ACHIEVED, networks
@@ -33,7 +34,7 @@ def of_trained(name: str, undefined: str, map_mean: str = "removed") -> Evidence
         chosen = trained(spectra.sel(normalisation="channel_averaged", map_mean=map_mean))
         found = average_over_runs(chosen[name], chosen[f"{name}_standard_error"])
         missing = "no trained network was measured"
-        return [row(group, found.get(group), missing, undefined) for group in networks(spectra, simple=False)]
+        return [row(group, found.get(group), missing, undefined) for group in networks(usual_networks(spectra), simple=False)]
 
     return evidence
 

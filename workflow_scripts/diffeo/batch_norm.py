@@ -1,5 +1,8 @@
 """Batch-norm of a network: statistics from clean images, or those of each batch."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -19,17 +22,28 @@ def calibrate_batch_norm(network: nn.Module, images: Tensor) -> None:
     """
     network.eval()
     layers = batch_norm_layers(network)
+    with collect_statistics(layers):
+        for batch in calibration_batches(images) if layers else ():
+            network(batch)
+
+
+@contextmanager
+def collect_statistics(layers: Sequence[nn.modules.batchnorm._BatchNorm]) -> Iterator[None]:
+    """Take new running statistics, averaged over the batches that are run inside the block; leave eval mode on."""
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # cumulative average over the batches that follow
         layer.train()
-    if layers:
-        for batch in images.chunk(max(1, round(len(images) / CALIBRATION_BATCH))):
-            network(batch)
+    yield
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
         layer.eval()
+
+
+def calibration_batches(images: Tensor) -> tuple[Tensor, ...]:
+    """Batches of about `CALIBRATION_BATCH` of the images (P, ch, n, n)."""
+    return images.chunk(max(1, round(len(images) / CALIBRATION_BATCH)))
 
 
 def use_batch_statistics(network: nn.Module) -> None:

@@ -1,6 +1,6 @@
 """What follows what inside a network: the operations in order of depth, blocks, poolings. Knows no torch.
 
-All masks are boolean, of dims (checkpoint, layer), from the kinds of operations (checkpoint, layer) of a summary.
+All masks are boolean, of the dims of the kinds of operations that they are made from: (layer), or (checkpoint, layer).
 """
 
 from xarray import DataArray

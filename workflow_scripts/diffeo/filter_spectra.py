@@ -2,8 +2,9 @@
 
 The Laplacian of the k × k grid of pixels with free boundary is degenerate ({0, 1, 1, 2, 3, 3, 4, 4, 6} for k = 3), so that the
 basis of an eigensolver is arbitrary; the products of cosines (DCT-II) are exact eigenvectors, labelled by two wave numbers
-(a, b). Filters are taken as independent samples. A filter after training is correlated with itself at initialisation, and so
-are its coefficients on different modes; errors of ratios count both (`statistics.py`).
+(a, b). Filters are the samples, and those that share an input or an output channel are not independent; a filter after training
+is correlated with itself at initialisation, and so are its coefficients on different modes. Errors count all of it
+(`statistics.py`).
 """
 
 import math
@@ -12,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from workflow_scripts.diffeo.statistics import Estimate, mean
+from workflow_scripts.diffeo.statistics import Estimate, Labels, mean
 from workflow_scripts.diffeo.variables import described
 
 Array = NDArray[np.float64]
@@ -55,26 +56,34 @@ def squared_coefficients(filters: Array, basis: Array) -> xr.Variable:
     """(w·Ψ)² of each filter and mode, dims `sample` and `mode`.
 
     Args:
-        filters: (filter, k, k).
+        filters: (output channel, input channel, k, k).
         basis: (mode, k, k).
     """
-    return xr.Variable(FILTER, np.tensordot(filters, basis, axes=([1, 2], [1, 2])) ** 2)
+    coefficients = np.tensordot(filters, basis, axes=([2, 3], [1, 2]))
+    return xr.Variable(FILTER, coefficients.reshape(-1, len(basis)) ** 2)
 
 
-def filter_spectrum(initial: Array, filters: Array, basis: Array | None = None) -> xr.Dataset:
+def channels_of(outputs: int, inputs: int, groups: int = 1) -> tuple[Labels, Labels]:
+    """Output and input channel of each filter of a layer, in the order of its weights (`outputs`, `inputs` of a group)."""
+    output, within = np.divmod(np.arange(outputs * inputs), inputs)
+    return output, within + inputs * (output * groups // outputs)
+
+
+def filter_spectrum(initial: Array, filters: Array, *, groups: int = 1, basis: Array | None = None) -> xr.Dataset:
     """Spectrum of one layer's filters and its change since the initialisation.
 
     Args:
-        initial: filters at initialisation, (filter, k, k), k ≥ 2.
-        filters: the same filters at some epoch.
+        initial: weights of a convolution at initialisation, (output channel, input channel, k, k), k ≥ 2.
+        filters: the same weights at some epoch.
+        groups: of channels that the convolution does not mix; the input channels are those of one group.
         basis: another orthonormal basis of eigenvectors, in the order of `eigenvalues`, than `laplacian_basis`.
 
     Returns:
         With dim `mode`: `coefficient` c_λ = ⟨(w·Ψ_λ)²⟩ over filters, `ratio` c_t/c_0, and both for the mean over the modes of an
         eigenspace (`eigenspace_*`, the same for all its modes, whatever the basis inside it). Without it:
         `low_pass = log10[(c_t/c_0)(lowest λ) / (c_t/c_0)(highest λ)]` and
-        `pooling = log10[(c_t/c_0)(lowest λ) / (c̄_t/c̄_0)]`, c̄ the mean over all modes. All with `*_standard_error` over filters;
-        ratios of what is zero at initialisation, and errors of a single filter, are NaN.
+        `pooling = log10[(c_t/c_0)(lowest λ) / (c̄_t/c̄_0)]`, c̄ the mean over all modes. All with `*_standard_error` over filters,
+        clustered by input and output channel; ratios of what is zero at initialisation, and errors of a single filter, are NaN.
 
     Raises:
         ValueError: the filters are not square, smaller than 2 × 2, or not the same in number and size.
@@ -82,8 +91,9 @@ def filter_spectrum(initial: Array, filters: Array, basis: Array | None = None) 
     Source: slide "Can we more directly track the evolution of the filters during training to see if they become more low pass?".
     """
     size = filters.shape[-1]
-    if initial.shape != filters.shape or filters.ndim != 3 or filters.shape[1] != size or size < 2:
-        raise ValueError(f"filters must be of equal shapes (filter, k, k), k >= 2; found {initial.shape} and {filters.shape}")
+    if initial.shape != filters.shape or filters.ndim != 4 or filters.shape[2] != size or size < 2:
+        found = f"found {initial.shape} and {filters.shape}"
+        raise ValueError(f"filters must be of equal shapes (output channel, input channel, k, k), k >= 2; {found}")
     values = eigenvalues(size)
     vectors, average = laplacian_basis(size) if basis is None else basis, same_eigenvalue(values)
     before, now = (squared_coefficients(weights, vectors) for weights in (initial, filters))
@@ -95,14 +105,14 @@ def filter_spectrum(initial: Array, filters: Array, basis: Array | None = None) 
             "eigenspace_coefficient": (mean(spaces[1]), "the same, mean over the modes of an eigenvalue", SQUARED),
             "ratio": (change(before, now), "coefficient over that at initialisation, c_t/c_0", "1"),
             "eigenspace_ratio": (change(*spaces), "eigenspace_coefficient over that at initialisation", "1"),
-            "low_pass": (log10(lowest.over(highest)), "log10 of c_t/c_0 at the lowest over that at the highest eigenvalue", "1"),
+            "low_pass": (lowest.over(highest).log10(), "log10 of c_t/c_0 at the lowest over that at the highest eigenvalue", "1"),
             "pooling": (
-                log10(lowest.over(change(before.mean("mode"), now.mean("mode")))),
+                lowest.over(change(before.mean("mode"), now.mean("mode"))).log10(),
                 "log10 of c_t/c_0 at the lowest eigenvalue over that of the mean of all modes",
                 "1",
             ),
         }
-        return with_errors(estimates)
+        return with_errors(estimates, channels_of(filters.shape[0], filters.shape[1], groups))
 
 
 def change(before: xr.Variable, now: xr.Variable) -> Estimate:
@@ -110,22 +120,13 @@ def change(before: xr.Variable, now: xr.Variable) -> Estimate:
     return mean(now).over(mean(before))
 
 
-def log10(estimate: Estimate) -> Estimate:
-    """Base-10 logarithm of a statistic."""
-    logarithm = xr.Variable(estimate.value.dims, np.log10(estimate.value.values))
-    return Estimate(logarithm, estimate.influence / estimate.value / math.log(10))
-
-
-def with_errors(estimates: dict[str, tuple[Estimate, str, str]]) -> xr.Dataset:
+def with_errors(estimates: dict[str, tuple[Estimate, str, str]], channels: tuple[Labels, Labels]) -> xr.Dataset:
     """Values and standard errors of statistics with their meanings and units; what is infinite becomes NaN."""
     variables = {}
     for name, (estimate, meaning, units) in estimates.items():
-        parts = {
-            name: (estimate.value, meaning),
-            f"{name}_standard_error": (estimate.standard_error(), f"standard error of {name}"),
-        }
-        for part, (values, long_name) in parts.items():
-            variables[part] = described(finite(values), long_name, units)
+        variables[name] = described(finite(estimate.value), meaning, units)
+        error = finite(estimate.two_way_standard_error(*channels))
+        variables[f"{name}_standard_error"] = described(error, f"standard error of {name}", units)
     return xr.Dataset(variables)
 
 

@@ -19,7 +19,8 @@ MODULE_OPERATIONS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], st
     (nn.modules.batchnorm._BatchNorm, "batch_norm"),
     (nn.Linear, "linear"),
     ((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Sigmoid, nn.Tanh), "activation"),
-    ((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, BlurPool, BlurredMaxPool), "pool"),
+    ((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, BlurredMaxPool), "pool"),
+    (BlurPool, "blur"),  # a stride inside a branch of a residual block, where a pooling is a step of the whole network
 )
 FUNCTION_OPERATIONS: dict[Callable[..., Any], str] = {
     operator.add: "residual_sum",

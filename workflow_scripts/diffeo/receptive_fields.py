@@ -104,6 +104,12 @@ def shapes_of(observed: ObservedNetwork, input_shape: tuple[int, int, int]) -> d
     return reader.shapes
 
 
+def map_sizes(observed: ObservedNetwork, input_shape: tuple[int, int, int]) -> dict[int, Pair]:
+    """Rows and columns of the maps of each operation that has maps, by its index. Raises as `shapes_of`."""
+    shapes = shapes_of(observed, input_shape)
+    return {index: as_pair(shapes[node][2:]) for node, index in observed.nodes.items() if len(shapes[node]) == 4}
+
+
 class _ShapeReader(fx.Interpreter):
     """Note the shapes of all tensors of a graph. Tensors without values (`meta`) have them too, and cost nothing."""
 

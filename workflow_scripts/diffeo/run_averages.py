@@ -6,6 +6,7 @@ few: se² = scatter²/seeds + mean(se_checkpoint²).
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -60,6 +61,28 @@ def trained(summary: xr.Dataset) -> xr.Dataset:
             last[label] = row if label not in last or epochs[row] > epochs[last[label]] else last[label]
             largest[label[:2]] = max(label[2], largest.get(label[:2], 0))
     return summary.isel(checkpoint=sorted(row for label, row in last.items() if label[2] == largest[label[:2]]))
+
+
+def along_training(summary: xr.Dataset) -> list[xr.Dataset]:
+    """The checkpoints of the runs of which `trained` takes the last, one dataset for each epoch that all of them kept, in order.
+
+    Of one data set and network; the summary must have a trained run.
+    """
+    last = trained(summary)
+    of_run = ("train_size", "recipe", "seed")
+    runs = set(zip(*(last[name].values.tolist() for name in of_run), strict=True))
+    labels = zip(*(summary[name].values.tolist() for name in of_run), strict=True)
+    chosen = summary.isel(checkpoint=[row for row, label in enumerate(labels) if label in runs])
+    parts = [chosen.isel(checkpoint=np.flatnonzero(chosen.epoch == epoch)) for epoch in np.unique(chosen.epoch)]
+    return [part for part in parts if part.sizes["checkpoint"] == len(runs)]
+
+
+def dataset_with_most(checkpoints: xr.Dataset) -> str:
+    """The data set with most networks, counted at initialisation and trained; of equals the first by name."""
+    names: list[str] = checkpoints.dataset.values.tolist()
+    states = set(zip(names, checkpoints.network.values.tolist(), checkpoints.epoch.values > 0, strict=True))
+    counts = Counter(dataset for dataset, *_ in states)
+    return min(names, key=lambda dataset: (-counts[dataset], dataset))
 
 
 def output(summary: xr.Dataset, name: str) -> xr.DataArray:

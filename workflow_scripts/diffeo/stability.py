@@ -115,11 +115,7 @@ def stability_sweep(
 
 
 def _plan(images: Tensor, perturbations: list[Perturbation], radii: Tensor, batch_size: int, precision: str) -> _Plan:
-    if precision not in ("auto", "float64"):
-        raise ValueError(f"precision: {precision!r} is not allowed; choose auto or float64")
-    limit = SMALL_RADIUS * images.double().flatten(1).norm(dim=1).mean()
-    radii = radii.to(limit.device)
-    in_double = ((radii > 0) & (radii < limit)) | (precision == "float64")
+    in_double = needs_float64(images, radii, precision)
     cells = {
         torch.float32: [torch.nonzero(~row).flatten().tolist() for row in in_double],
         torch.float64: [torch.nonzero(row).flatten().tolist() for row in in_double],
@@ -131,6 +127,20 @@ def _plan(images: Tensor, perturbations: list[Perturbation], radii: Tensor, batc
         references=dict(sorted((reference_name(name), name) for name in interpolations)),
         cells={dtype: strengths for dtype, strengths in cells.items() if any(strengths)},
     )
+
+
+def needs_float64(images: Tensor, radii: Tensor, precision: str) -> Tensor:
+    """Whether float32 rounding would show for perturbations of norms `radii` (any shape) of the images, or float64 is wanted.
+
+    Raises:
+        ValueError: `precision` is neither `auto` nor `float64`.
+    """
+    if precision not in ("auto", "float64"):
+        raise ValueError(f"precision: {precision!r} is not allowed; choose auto or float64")
+    limit = SMALL_RADIUS * images.double().flatten(1).norm(dim=1).mean()
+    radii = radii.to(limit.device)
+    needed: Tensor = ((radii > 0) & (radii < limit)) | (precision == "float64")
+    return needed
 
 
 def _mean_activations(network: ObservedNetwork, plan: _Plan, interpolation: str, dtype: torch.dtype) -> list[Tensor]:

@@ -10,16 +10,9 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import BACKGROUND, HALF, MECHANISM, Claim, Evidence, EvidenceMaker, difference, row
-from workflow_scripts.diffeo.depth_profiles import SIMPLE, inside
-from workflow_scripts.diffeo.run_averages import (
-    Groups,
-    at_strength,
-    average_over_runs,
-    initial,
-    log10_with_error,
-    stability_of,
-    trained,
-)
+from workflow_scripts.diffeo.configured_pairs import usual_networks
+from workflow_scripts.diffeo.depth_profiles import SIMPLE
+from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, stability_of, trained
 
 UNDEFINED = "R is not a positive number"
 
@@ -30,25 +23,9 @@ def networks(summary: xr.Dataset, *, simple: bool | None = None) -> list[tuple[s
     return sorted({(dataset, network) for dataset, network, kind in names if simple is None or (kind in SIMPLE) == simple})
 
 
-def depth_slopes(checkpoints: xr.Dataset) -> Groups:
-    """Least-squares slope of log10 R_k against relative depth, input to logits, for each (data set, network).
-
-    Operations share the probe images, so that their errors are correlated in an unknown way: the error of a checkpoint's slope
-    is the largest that they allow, Σ_k |dslope/dlog10 R_k| se_k.
-    """
-    counted = inside(checkpoints.operation)
-    values, errors = log10_with_error(checkpoints.R.where(counted), checkpoints.R_standard_error.where(counted))
-    depth = checkpoints.relative_depth.where(values.notnull())
-    centred = depth - depth.mean("layer")
-    squares = (centred**2).sum("layer")
-    weights = centred / squares.where(squares > 0)
-    slopes, slope_errors = (part.sum("layer", min_count=2) for part in (weights * values, abs(weights) * errors))
-    return average_over_runs(slopes, slope_errors)
-
-
 def initial_stability(summary: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
-    """log10 R_f at initialisation, all networks."""
-    chosen = at_strength(summary, **settings)
+    """log10 R_f at initialisation, all networks but the simple local models."""
+    chosen = usual_networks(at_strength(summary, **settings))
     found = stability_of(initial(chosen))
     return [row(group, found.get(group), "no initialisation was measured", UNDEFINED) for group in networks(chosen)]
 
@@ -57,7 +34,7 @@ def change_with_training(simple: bool) -> EvidenceMaker:
     """log10 (R_f trained / R_f at initialisation), of the simple networks or of the others."""
 
     def evidence(summary: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
-        chosen = at_strength(summary, **settings)
+        chosen = usual_networks(at_strength(summary, **settings))
         before, after = stability_of(initial(chosen)), stability_of(trained(chosen))
         groups = networks(chosen, simple=simple)
         missing = "no trained run, or no initialisation, was measured"
@@ -70,8 +47,9 @@ def slope_with_depth(select: Callable[[xr.Dataset], xr.Dataset]) -> EvidenceMake
     """Slope of log10 R against relative depth of all but the simple networks, at initialisation or trained."""
 
     def evidence(summary: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
-        chosen = at_strength(summary, **settings)
-        found = depth_slopes(select(chosen))
+        chosen = usual_networks(at_strength(summary, **settings))
+        selected = select(chosen)
+        found = average_over_runs(selected.depth_slope, selected.depth_slope_standard_error)
         missing = f"no {select.__name__} network was measured"
         return [row(group, found.get(group), missing, UNDEFINED) for group in networks(chosen, simple=False)]
 
@@ -88,7 +66,7 @@ STABILITY_CLAIMS = (
         "At initialisation R_f ≈ 1: networks are no more stable to diffeomorphisms than to noise.",
         BACKGROUND,
         PROBING,
-        "log10 R_f at initialisation, all networks, geometric mean over seeds",
+        "log10 R_f at initialisation, all networks but the simple local models, geometric mean over seeds",
         (HALF, -HALF),
         "summary",
         initial_stability,

@@ -13,6 +13,8 @@ from jsonschema.exceptions import best_match
 RUN_KEYS = {"dataset": "datasets", "network": "networks", "recipe": "recipes", "train_size": "train_sizes", "seed": "seeds"}
 TRAINING_PART = {"fashion_mnist": 60000, "mnist": 60000, "mnist_5k": 5000, "cifar10": 50000, "svhn": 73257}
 TEST_PART = {"fashion_mnist": 10000, "mnist": 10000, "mnist_5k": 0, "cifar10": 10000, "svhn": 26032}
+IMAGE_EDGE = {"fashion_mnist": 28, "mnist": 28, "mnist_5k": 28, "cifar10": 32, "svhn": 32}  # of others the key `size`
+COLOURED = ("cifar10", "svhn", "photographs", "image_folder")
 UNTRAINED_COLLECTIONS = ("photographs", "image_folder")  # test images only
 PACKAGED_WEIGHTS = ("efficientnet_lite0",)  # architectures whose weights a package ships
 IMPORTED_EPOCH = 1  # of the only checkpoint of a pretrained network: epoch 0 is an initialisation everywhere
@@ -216,6 +218,12 @@ def available_images(dataset: Mapping[str, Any]) -> tuple[int, float]:
     test = dataset["test"] if dataset["test"] is not None else TEST_PART[collection]
     training = TRAINING_PART[collection] - dataset["validation"] - (0 if TEST_PART[collection] else test)
     return min(training, dataset["train"] or training), min(test, TEST_PART[collection] or test)
+
+
+def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Channels, height and width that the images of a data set will have."""
+    edge = (IMAGE_EDGE.get(dataset["collection"]) or dataset["size"]) * dataset["enlarge"]
+    return 3 if dataset["collection"] in COLOURED else 1, edge, edge
 
 
 def must_be_one_of(key: str, value: Any, allowed: Any) -> None:

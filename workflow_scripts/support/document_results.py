@@ -17,6 +17,11 @@ FILES = {
         "fields.nc",
         "Norms of displacement fields and of the parts of their gradients, over the image and over patches, measured and exact.",
     ),
+    "receptive_fields/{dataset}/{network}.nc": (
+        "receptive_fields/*/*.nc",
+        "What the neurons of a network see on images of a size, whatever the weights: box and contribution profile of every "
+        "operation with maps. `layer` is the operation's number in the stability files.",
+    ),
     f"{RUN}/training.nc": ("runs/*/*/*/*/*/training.nc", "Loss and error of a run, by epoch."),
     f"{RUN}/stability/epoch{{epoch}}.nc": (
         "runs/*/*/*/*/*/stability/*.nc",
@@ -28,7 +33,7 @@ FILES = {
     ),
     f"{RUN}/filter_spectra.nc": (
         "runs/*/*/*/*/*/filter_spectra.nc",
-        "The filters of a run's convolutions on the eigenvectors of the grid Laplacian, at every kept epoch.",
+        "The filters of a run's convolutions on the eigenvectors of the grid Laplacian; Gabor fits to the first's.",
     ),
     f"{RUN}/activation_spectra.nc": (
         "runs/*/*/*/*/*/activation_spectra.nc",
@@ -41,6 +46,19 @@ FILES = {
         "reconstruction, is `.isel(row=slice(*box[0]), column=slice(*box[1]))`, `box` its `box_start` and `box_stop`; "
         "`image_index` is the place of its `image` along `picture`. `layer` numbers the ReLUs of maps, `operation_index` is "
         "their number in the stability files.",
+    ),
+    f"{RUN}/channel_shuffle.nc": (
+        "runs/*/*/*/*/*/channel_shuffle.nc",
+        "The sweep of a run's networks with shuffled channels, beside that of the networks as they are, at every kept epoch.",
+    ),
+    f"{RUN}/channel_coupling.nc": (
+        "runs/*/*/*/*/*/channel_coupling.nc",
+        "Whether a run's convolutions couple channels that are alike up to a rotation or translation, at every kept epoch.",
+    ),
+    f"{RUN}/effective_receptive_fields.nc": (
+        "runs/*/*/*/*/*/effective_receptive_fields.nc",
+        "Squared gradients of the central neurons of a run's convolutions with respect to the pixels, at every kept epoch. "
+        "`layer` is the operation's number in the stability files.",
     ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
@@ -55,6 +73,19 @@ FILES = {
     "deconvolution.nc": (
         "deconvolution.nc",
         "How large and how smooth reconstructions are, for all checkpoints, averaged over channels, with standard errors.",
+    ),
+    "channel_shuffle.nc": (
+        "channel_shuffle.nc",
+        "D, G and R with shuffled channels, the shares of spatial and channel pooling, for all checkpoints, with errors.",
+    ),
+    "channel_coupling.nc": (
+        "channel_coupling.nc",
+        "The coupling of rotated and shifted neurons, layer by layer, for all checkpoints, with standard errors.",
+    ),
+    "receptive_fields.nc": (
+        "receptive_fields.nc",
+        "Sizes of the receptive fields of the convolutions of all checkpoints, averaged over images, with errors, beside "
+        "those of the box and of the contribution profile.",
     ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
@@ -71,7 +102,8 @@ as JSON), where they apply `device` and `seed`, and `complete = 1`, which reader
 Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) as dimensions of size 1, so that any number of
 them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
-In files on filters it numbers the convolutions, and `mode` the modes (`mode_a`, `mode_b`) of the grid, 0 the constant one.
+In files on filters and on coupling it numbers the convolutions; `convolution` numbers those that are shuffled alone, and `mode`
+the modes (`mode_a`, `mode_b`) of the grid, 0 the constant one.
 In files on spectra `wave_number` numbers the bins of |k|, in cycles per map.
 `strength` numbers the strengths: `displacement`, `temperature`, `radius` and `r` say what each is. In `fields.nc`, numbers of
 single draws and of patches are at temperature T = 1 (norms grow as √T, squares as T); `average` is over the pixels of the

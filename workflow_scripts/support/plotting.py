@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workflow_scripts.support.atomic import atomic_path
 
+COLUMNS = 4  # networks beside each other
 PAGE_WIDTH = 7.2  # inches: two columns of a journal page
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -58,6 +59,7 @@ OPERATION_MARKERS = {
     "batch_norm": "D",
     "activation": "^",
     "pool": "o",
+    "blur": "h",
     "linear": "P",
     "residual_sum": "X",
     "logits": ">",
@@ -149,6 +151,39 @@ def wrapped_panels(
     for axis in lowest:
         axis.xaxis.set_tick_params(labelbottom=True)
     return figure, axes[:count], lowest
+
+
+def panels_by_network(
+    titles: Sequence[str], rows: Sequence[str], *, row_height: float = 1.6, along_depth: bool = True
+) -> tuple[Figure, np.ndarray[Any, np.dtype[np.object_]]]:
+    """Figure with a column of panels for each network, at most `COLUMNS` beside each other; more are drawn below.
+
+    Args:
+        titles: of the networks.
+        rows: what the panels of a column show, from above; the labels of the y axes, which panels beside each other share.
+        row_height: in inches.
+        along_depth: all x axes are the relative depth; or those of a row are shared.
+
+    Returns:
+        figure; its axes (network, row).
+    """
+    columns = min(COLUMNS, len(titles))
+    blocks = -(-len(titles) // columns)
+    width = PAGE_WIDTH if columns > 1 else PAGE_WIDTH / 2
+    sharex: Any = True if along_depth else "row"
+    figure, grid = panels(len(rows) * blocks, columns, width=width, row_height=row_height, sharex=sharex, sharey="row")
+    by_network = grid.reshape(blocks, len(rows), columns).swapaxes(1, 2).reshape(-1, len(rows))
+    for axis in by_network[len(titles) :].ravel():
+        axis.remove()
+    by_network = by_network[: len(titles)]
+    for place, (title, axes) in enumerate(zip(titles, by_network, strict=True)):
+        for axis, name in zip(axes, rows, strict=True):
+            axis.set_ylabel("" if place % columns else name)
+        axes[0].set_title(title)
+        axes[-1].xaxis.set_tick_params(labelbottom=True)
+        if along_depth:
+            axes[-1].set(xlim=(-0.04, 1.04), xlabel="relative depth")
+    return figure, by_network
 
 
 def note_figure(note: str) -> Figure:
