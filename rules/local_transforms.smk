@@ -1,7 +1,7 @@
 """Local transforms: one job per run measures the stability of its neurons; one table of all runs."""
 
-LOCAL_FILES = run_files("local_transforms", has_filters)
-LOCAL_EPOCHS = config["local_transforms"]["epochs"] if config["local_transforms"] else "kept"
+TRANSFORM_FILES = run_files("local_transforms", has_filters)
+TRANSFORM_EPOCHS = config["local_transforms"]["epochs"] if config["local_transforms"] else "kept"
 
 
 localrules:
@@ -11,7 +11,7 @@ localrules:
 rule measure_local_transforms:
     input:
         data="results/data/{dataset}.nc",
-        checkpoints=of_each_epoch(f"{RUN}/checkpoints/epoch{{epoch}}.pt", LOCAL_EPOCHS),
+        checkpoints=of_each_epoch(f"{RUN}/checkpoints/epoch{{epoch}}.pt", TRANSFORM_EPOCHS),
     output:
         local_transforms=f"{RUN}/local_transforms.nc",
     log:
@@ -32,7 +32,7 @@ rule measure_local_transforms:
 
 rule summarise_local_transforms:
     input:
-        local_transforms=LOCAL_FILES,
+        local_transforms=TRANSFORM_FILES,
     output:
         summary="results/local_transforms.nc",
     log:

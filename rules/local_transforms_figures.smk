@@ -1,7 +1,7 @@
 """Figures of local transforms: α of neurons, their firing, and what the transforms do to their receptive fields."""
 
 ALPHA_FIGURES = expand("neuron_stability_{quantity}_{norm}", quantity=("normalised", "raw"), norm=("displacement", "frobenius"))
-LOCAL_FIGURES = [*ALPHA_FIGURES, "neuron_firing", "transform_displacement"] if LOCAL_FILES else []
+TRANSFORM_FIGURES = [*ALPHA_FIGURES, "neuron_firing", "transform_displacement"] if TRANSFORM_FILES else []
 
 
 localrules:

@@ -8,7 +8,7 @@ SOURCES_OF_CLAIMS += ["results/channel_shuffle.nc"] if SHUFFLE_FILES else []
 SOURCES_OF_CLAIMS += ["results/channel_coupling.nc"] if COUPLING_FILES else []
 SOURCES_OF_CLAIMS += FIELD_FILES
 SOURCES_OF_CLAIMS += ["results/receptive_fields.nc"] if EFFECTIVE_FIELD_FILES else []
-SOURCES_OF_CLAIMS += ["results/local_transforms.nc"] if LOCAL_FILES else []
+SOURCES_OF_CLAIMS += ["results/local_transforms.nc"] if TRANSFORM_FILES else []
 CLAIM_FILES = ["results/claims.nc", "results/claims.md", "results/claims.html"]
 SUMMARY_FILES = SOURCES_OF_CLAIMS + CLAIM_FILES if SOURCES_OF_CLAIMS else []
 
