@@ -39,6 +39,7 @@ SINGLES: tuple[tuple[str, Any, dict[str, Any]], ...] = (
 )
 BARS: dict[str, Any] = {"color": COLOURS[5], "elinewidth": 0.8, "markersize": 3, "markeredgewidth": 0.6}
 LIMITS = (-0.6, 1.6)  # shares beyond are not drawn
+LARGEST_ERROR = 0.25  # nor are those known worse: where R is hardly below 1
 ROWS = [r"share of $\log R_k$", "$R_f$ shuffled / standard"]
 NO_SHARE = "$R_k$ is nowhere below 1"
 
@@ -77,6 +78,7 @@ def draw_shares(axis: Axes, checkpoints: xr.Dataset) -> None:
     for name, (_, style) in SHARES.items():
         (mean,) = average_over_runs(checkpoints[name], checkpoints[f"{name}_standard_error"]).values()
         value, error = (part.sel(variant=RECALIBRATED).values[drawn] for part in mean[:2])
+        value = np.where(error <= LARGEST_ERROR, value, np.nan)
         band(axis, depth, value, error, **{**style, "markersize": np.clip(60 / drawn.sum(), 1.8, 3.5)})
 
 

@@ -53,6 +53,11 @@ def test_shares_and_single_convolutions_show_the_planted_numbers() -> None:
     np.testing.assert_allclose(after, 10**0.4)
 
 
+def test_shares_that_are_hardly_known_are_not_drawn() -> None:
+    figure = draw_channel_shares.draw(make_shuffle_table({"lenet": (-2.0, -1.0)}, error=0.3))
+    assert all(np.isnan(line).all() for line in drawn(figure.axes[0]))
+
+
 def test_networks_that_are_not_stable_have_a_note_in_place_of_shares() -> None:
     figure = draw_channel_shares.draw(make_shuffle_table({"lenet": (0.3, 0.1)}))
     assert [text.get_text() for text in figure.axes[0].texts] == [draw_channel_shares.NO_SHARE]
