@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-from workflow_scripts.diffeo.configured_pairs import Measure, local_models, of_logits
+from workflow_scripts.diffeo.configured_pairs import Measure, of_logits
 from workflow_scripts.diffeo.local_model_averages import against
+from workflow_scripts.diffeo.network_options import local_models
 from workflow_scripts.diffeo.run_averages import at_strength, initial, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset

@@ -39,8 +39,8 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 2 + 10 + 3 + 1 + 4
-    )  # data, calibration, training, stability, predictor, filters; summaries, claims
+        len(files) == 3 + 4 + 2 + 10 + 3 + 4 + 7
+    )  # data, calibration, training, stability, predictor, filters and channels; summaries, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert set(dataset.attrs) >= ATTRIBUTES, path
