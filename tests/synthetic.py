@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.configured_pairs import with_options
 from workflow_scripts.diffeo.depth_profiles import in_sequence, inside, poolings
+from workflow_scripts.diffeo.network_options import with_options
 from workflow_scripts.diffeo.variables import variable
 
 DISPLACEMENTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)

@@ -6,7 +6,8 @@ from typing import Any
 import xarray as xr
 from matplotlib.figure import Figure
 
-from workflow_scripts.diffeo.configured_pairs import BLUR, alike, by_blur
+from workflow_scripts.diffeo.configured_pairs import BLUR, alike
+from workflow_scripts.diffeo.network_options import by_blur
 from workflow_scripts.diffeo.run_averages import at_strength, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from workflow_scripts.diffeo.configured_pairs import usual_networks
+from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.run_averages import Average, along_training, average_over_runs, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-from workflow_scripts.diffeo.configured_pairs import Measure, local_models, of_logits
+from workflow_scripts.diffeo.configured_pairs import Measure, of_logits
 from workflow_scripts.diffeo.local_model_averages import against
+from workflow_scripts.diffeo.network_options import local_models
 from workflow_scripts.diffeo.run_averages import at_strength, dataset_with_most, initial, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
@@ -71,20 +72,21 @@ def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
 
 
 def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
-    """A row for each number that varies, a column for each quantity; lines are geometric means over seeds and other numbers."""
+    """A row for each number that varies, a column for each known quantity; lines are means over seeds and other numbers."""
     models = local_models(at_strength(summary, **settings))
     dataset = dataset_with_most(models)
     models = models.isel(checkpoint=np.flatnonzero(models.dataset == dataset))
     numbers = [name for name in NUMBERS if len(np.unique(models[name])) > 1] or ["pool_size"]
-    figure, grid = panels(len(numbers), len(QUANTITIES), row_height=1.75, sharex="row", sharey="col")
+    quantities = [entry for name, entry in QUANTITIES.items() if np.isfinite(models[name]).any()]
+    figure, grid = panels(len(numbers), len(quantities), row_height=1.75, sharex="row", sharey="col")
     for axes, number in zip(grid, numbers, strict=True):
-        for axis, (_, measure) in zip(axes, QUANTITIES.values(), strict=True):
+        for axis, (_, measure) in zip(axes, quantities, strict=True):
             for members, style in series(models):
                 curve = against(members, number, measure)
                 log_band(axis, curve.x, np.where(np.isfinite(curve.value), curve.value, np.nan), curve.standard_error, **style)
             axis.set_xlabel(NUMBERS[number])
         finish(axes, np.unique(models[number]))
-    for axis, (name, _) in zip(grid[0], QUANTITIES.values(), strict=True):
+    for axis, (name, _) in zip(grid[0], quantities, strict=True):
         axis.set_title(name)
     for axis in grid[:, 0]:
         axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0)

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.depth_profiles import SIMPLE
+from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.run_averages import at_strength, dataset_with_most, initial, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from workflow_scripts.diffeo.configured_pairs import usual_networks
+from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.run_averages import at_strength, initial, log10_with_error, output, stability_of, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.configured_pairs import with_options
 from workflow_scripts.diffeo.depth_changes import depth_changes
+from workflow_scripts.diffeo.network_options import with_options
 from workflow_scripts.diffeo.statistics import of_kind, relative_stability
 from workflow_scripts.diffeo.variables import described, variable
 from workflow_scripts.support.jobs import run

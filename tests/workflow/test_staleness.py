@@ -189,25 +189,25 @@ MODULES: dict[str, set[str]] = {
     "diffeo/affine.py": LOCAL,
     "diffeo/antialiasing_claims.py": DECIDE,
     "diffeo/augmentation.py": TRAIN,
-    "diffeo/batch_norm.py": SWEEP | PREDICT | ACTIVATIONS | DECONVOLVE | EFFECTIVE_FIELDS | LOCAL,
-    "diffeo/blur_pool.py": INITIALISE | IMPORT | BOXES,
-    "diffeo/boundary.py": PREDICT,
+    "diffeo/batch_norm.py": SWEEP | PREDICT | LOCAL | DECONVOLVE | ACTIVATIONS | EFFECTIVE_FIELDS,
+    "diffeo/blur_pool.py": INITIALISE | {"import_network", "measure_receptive_fields"},
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
+    "diffeo/boundary.py": PREDICT,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
     "diffeo/channel_claims.py": DECIDE,
     "diffeo/channel_coupling.py": COUPLING,
     "diffeo/channel_shuffle.py": SHUFFLE,
     "diffeo/claims.py": DECIDE,
-    "diffeo/contribution_profiles.py": BOXES | LOCAL,
+    "diffeo/configured_pairs.py": DECIDE | {"draw_antialiasing", "draw_local_models"},
+    "diffeo/contribution_profiles.py": LOCAL | BOXES,
     "diffeo/convolution_pairs.py": COUPLING,
     "diffeo/coupling_averages.py": SUMMARISE_COUPLING,
-    "diffeo/deformation.py": CALIBRATE | PREDICT | FIELDS | LOCAL,
-    "diffeo/depth_profiles.py": DECIDE | {"draw_operations"} | FIGURES_OF_ACTIVATIONS | SUMMARISE | FIGURES_OF_SHUFFLE,
     "diffeo/deconvolution.py": DECONVOLVE,
     "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
-    "diffeo/configured_pairs.py": SUMMARISE | {"draw_filter_spectra"},
+    "diffeo/deformation.py": CALIBRATE | PREDICT | LOCAL | FIELDS,
     "diffeo/depth_changes.py": SUMMARISE,
+    "diffeo/depth_profiles.py": SUMMARISE | FIGURES_OF_ACTIVATIONS | FIGURES_OF_SHUFFLE,
     "diffeo/effective_fields.py": EFFECTIVE_FIELDS,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
@@ -220,54 +220,60 @@ MODULES: dict[str, set[str]] = {
     "diffeo/interpolation.py": CALIBRATE | PREDICT | LOCAL,
     "diffeo/local_model_averages.py": {"draw_local_models"},
     "diffeo/local_model_claims.py": DECIDE,
-    "diffeo/local_models.py": INITIALISE | IMPORT | BOXES,
-    "diffeo/networks.py": INITIALISE | IMPORT | BOXES,
+    "diffeo/local_models.py": INITIALISE | {"import_network", "measure_receptive_fields"},
+    "diffeo/network_options.py": SUMMARISE | {"draw_filter_spectra"},
+    "diffeo/networks.py": INITIALISE | {"import_network", "measure_receptive_fields"},
     "diffeo/neuron_averages.py": SUMMARISE_LOCAL,
     "diffeo/neuron_claims.py": DECIDE,
     "diffeo/neuron_stability.py": LOCAL,
     "diffeo/noise.py": CALIBRATE | PREDICT | LOCAL,
     "diffeo/operation_claims.py": DECIDE,
-    "diffeo/operations.py": SWEEP | PREDICT | ACTIVATIONS | COUPLING | DECONVOLVE | EFFECTIVE_FIELDS | BOXES | LOCAL,
+    "diffeo/operations.py": SWEEP
+    | PREDICT
+    | LOCAL
+    | DECONVOLVE
+    | ACTIVATIONS
+    | BOXES
+    | COUPLING
+    | {"measure_effective_receptive_fields"},
+    "diffeo/own_networks.py": INITIALISE | {"import_network", "measure_receptive_fields"},
     "diffeo/patch_norms.py": FIELDS,
-    "diffeo/patches.py": DECONVOLVE | LOCAL,
+    "diffeo/patches.py": LOCAL | DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT | LOCAL,
-    "diffeo/randomness.py": INITIALISE | CALIBRATE | IMPORT | FIELDS | BOXES,
-    "diffeo/own_networks.py": INITIALISE | IMPORT | BOXES,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
+    "diffeo/randomness.py": INITIALISE | FIELDS | CALIBRATE | {"import_network", "measure_receptive_fields"},
     "diffeo/read_outs.py": PREDICT,
-    "diffeo/receptive_fields.py": DECONVOLVE | BOXES | LOCAL,
-    "diffeo/run_averages.py": SUMMARISE
-    | FIGURES_OF_PREDICTOR
-    | FIGURES_OF_ACTIVATIONS
-    | OF_RUNS
-    | {"draw_deconvolution"}
-    | DECIDE
-    | FIGURES_OF_SUMMARY
-    | {"draw_filter_spectra", "draw_deconvolution", "draw_receptive_field_sizes"}
-    | FIGURES_OF_LOCAL,
     "diffeo/receptive_field_averages.py": EFFECTIVE_FIELDS,
     "diffeo/receptive_field_claims.py": DECIDE,
+    "diffeo/receptive_fields.py": LOCAL | DECONVOLVE | BOXES,
+    "diffeo/run_averages.py": FIGURES_OF_PREDICTOR
+    | FIGURES_OF_SUMMARY
+    | OF_RUNS
+    | FIGURES_OF_LOCAL
+    | FIGURES_OF_ACTIVATIONS
+    | DECIDE
+    | {"draw_deconvolution", "draw_receptive_field_sizes"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/single_shuffles.py": SHUFFLE,
     "diffeo/stability.py": SWEEP | PREDICT | LOCAL,
     "diffeo/stability_claims.py": DECIDE,
-    "diffeo/statistics.py": SUMMARISE
-    | SUMMARISE_PREDICTOR
+    "diffeo/statistics.py": SUMMARISE_PREDICTOR
+    | SUMMARISE
     | FILTERS
-    | SUMMARISE_ACTIVATIONS
-    | SUMMARISE_SHUFFLE
-    | FIELDS
     | EFFECTIVE_FIELDS
-    | SUMMARISE_LOCAL,
+    | FIELDS
+    | SUMMARISE_LOCAL
+    | SUMMARISE_ACTIVATIONS
+    | SUMMARISE_SHUFFLE,
     "diffeo/training.py": TRAIN,
     "diffeo/transform_displacement.py": LOCAL,
     "diffeo/variables.py": SHARED,
     "support/__init__.py": NOTHING,
     "support/atomic.py": SHARED,
-    "support/checkpoints.py": INITIALISE | IMPORT,
+    "support/checkpoints.py": INITIALISE | {"import_network"},
     "support/code_digest.py": NOTHING,
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
@@ -277,71 +283,34 @@ MODULES: dict[str, set[str]] = {
     "support/filter_panels.py": OF_FIRST_LAYERS,
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
-    "support/jobs.py": SHARED | EVERYTHING,
-    "support/netcdf.py": SHARED | EVERYTHING,
-    "support/operation_panels.py": {"draw_operations"} | FIGURES_OF_ACTIVATIONS | {"draw_operations", "draw_antialiasing"},
+    "support/jobs.py": SHARED,
+    "support/netcdf.py": SHARED,
+    "support/operation_panels.py": FIGURES_OF_ACTIVATIONS | {"draw_antialiasing", "draw_operations"},
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
-    "support/plotting.py": FIGURES_OF_SUMMARY
-    | FIGURES_OF_CALIBRATION
+    "support/plotting.py": OTHER_FIGURES
     | FIGURES_OF_PREDICTOR
+    | FIGURES_OF_SUMMARY
     | FIGURES_OF_FIELDS
-    | OTHER_FIGURES
     | OF_RUNS
-    | {"draw_training_curves"},
+    | FIGURES_OF_CALIBRATION,
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
     "support/splits.py": EVERYTHING,
-    "support/tables.py": SUMMARISE
-    | SUMMARISE_PREDICTOR
-    | SUMMARISE_FILTERS
+    "support/tables.py": SUMMARISE_PREDICTOR
+    | SUMMARISE
+    | OF_RUNS
+    | SUMMARISE_LOCAL
     | SUMMARISE_ACTIVATIONS
-    | SUMMARISE_SHUFFLE
-    | SUMMARISE_COUPLING
     | SUMMARISE_DECONVOLUTION
     | SUMMARISE_RECEPTIVE_FIELDS
-    | SUMMARISE_LOCAL,
+    | {"summarise_channel_coupling", "summarise_channel_shuffle", "summarise_filter_spectra"},
     "support/tensors.py": TRAIN | CALIBRATE,
-    "support/transform_panels.py": {"draw_neuron_stability", "draw_neuron_firing"},
+    "support/transform_panels.py": {"draw_neuron_firing", "draw_neuron_stability"},
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,
     "decide_claims.py": DECIDE,
-    "draw_activation_depth.py": {"draw_activation_depth"},
-    "draw_activation_spectra.py": {"draw_activation_spectra"},
-    "draw_antialiasing.py": {"draw_antialiasing"},
-    "draw_boundary.py": {"draw_boundary"},
-    "draw_calibration.py": {"draw_calibration"},
-    "draw_deconvolution.py": {"draw_deconvolution"},
-    "draw_deconvolution_pictures.py": {"draw_deconvolution_pictures"},
-    "draw_channel_coupling.py": {"draw_channel_coupling"},
-    "draw_channel_shares.py": {"draw_channel_shares"},
-    "draw_channel_shuffle.py": {"draw_channel_shuffle"},
-    "draw_depth.py": {"draw_depth"},
-    "draw_directions.py": {"draw_directions"},
-    "draw_field_norms.py": {"draw_field_norms"},
-    "draw_field_parts.py": {"draw_field_parts"},
-    "draw_field_patches.py": {"draw_field_patches"},
-    "draw_filter_spectra.py": {"draw_filter_spectra"},
-    "draw_first_layers.py": {"draw_first_layers"},
-    "draw_gabor.py": {"draw_gabor"},
-    "draw_image_size.py": {"draw_image_size"},
-    "draw_interpolation_stability.py": {"draw_interpolation_stability"},
-    "draw_interpolations.py": {"draw_interpolations"},
-    "draw_local_models.py": {"draw_local_models"},
-    "draw_misclassification.py": {"draw_misclassification"},
-    "draw_neuron_firing.py": {"draw_neuron_firing"},
-    "draw_neuron_stability.py": {"draw_neuron_stability"},
-    "draw_noise_stability.py": {"draw_noise_stability"},
-    "draw_noisy_samples.py": {"draw_noisy_samples"},
-    "draw_operations.py": {"draw_operations"},
-    "draw_receptive_field.py": {"draw_receptive_field"},
-    "draw_receptive_field_sizes.py": {"draw_receptive_field_sizes"},
-    "draw_samples.py": {"draw_samples"},
-    "draw_stability_bars.py": {"draw_stability_bars"},
-    "draw_stability_curves.py": {"draw_stability_curves"},
-    "draw_training_curves.py": {"draw_training_curves"},
-    "draw_transform_displacement.py": {"draw_transform_displacement"},
     "import_network.py": IMPORT,
     "initialise_network.py": INITIALISE,
     "measure_effective_receptive_fields.py": EFFECTIVE_FIELDS,
@@ -367,6 +336,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_receptive_fields.py": SUMMARISE_RECEPTIVE_FIELDS,
     "train_network.py": TRAIN,
 }
+MODULES |= {script.name: {script.stem} for script in (ROOT / "workflow_scripts").glob("draw_*.py")}
 
 
 def changed_configuration(key: str, value: Any) -> dict[str, Any]:

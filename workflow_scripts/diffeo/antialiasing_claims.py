@@ -10,8 +10,9 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
-from workflow_scripts.diffeo.configured_pairs import BLUR, Measure, by_blur, log10_ratios, of_logits
+from workflow_scripts.diffeo.configured_pairs import BLUR, Measure, log10_ratios, of_logits
 from workflow_scripts.diffeo.depth_profiles import in_sequence
+from workflow_scripts.diffeo.network_options import by_blur
 from workflow_scripts.diffeo.run_averages import at_strength, log10_with_error, trained
 from workflow_scripts.diffeo.stability_claims import ACHIEVED, networks
 

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
-from workflow_scripts.diffeo.configured_pairs import usual_networks
+from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.run_averages import Average, average_over_runs, initial, output, trained
 from workflow_scripts.diffeo.shuffle_averages import RECALIBRATED
 from workflow_scripts.diffeo.stability_claims import networks

@@ -1,54 +1,16 @@
-"""What the configuration says of each network, and pairs of checkpoints that differ in one thing that it says. No torch."""
+"""Pairs of checkpoints whose networks differ in one thing that the configuration says of them. Knows no torch."""
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import xarray as xr
 
+from workflow_scripts.diffeo.network_options import OPTIONS
 from workflow_scripts.diffeo.run_averages import Groups, average_over_runs, log10_with_error, output
 
-# Keys of a network in the configuration, and what stands for one that its architecture does not have.
-OPTIONS: dict[str, Any] = {
-    "width": math.nan,
-    "depth": math.nan,
-    "channels": math.nan,
-    "filter_size": math.nan,
-    "pool_size": math.nan,
-    "pooling": "",
-    "locally_connected": False,
-    "trained": "",
-    "antialiased": False,
-}
 LABELS = ("dataset", "network", "architecture", "recipe", "train_size", "seed", "epoch", *OPTIONS)
-LOCAL = "local_model"
 BLUR = ("network", "antialiased")  # labels in which a network that blurs differs from the same without the blur
 Measure = Callable[[xr.Dataset], tuple[xr.DataArray, xr.DataArray]]
-
-
-def with_options(checkpoints: xr.Dataset, networks: Mapping[str, Mapping[str, Any]]) -> xr.Dataset:
-    """Checkpoints with the keys `OPTIONS` of their networks as coordinates; `networks` are the blocks of the configuration."""
-    blocks = [networks[name] for name in checkpoints.network.values.tolist()]
-    return checkpoints.assign_coords(
-        {name: ("checkpoint", [type(missing)(block.get(name, missing)) for block in blocks]) for name, missing in OPTIONS.items()}
-    )
-
-
-def local_models(checkpoints: xr.Dataset) -> xr.Dataset:
-    """Those of the simple local models."""
-    return checkpoints.isel(checkpoint=np.flatnonzero(checkpoints.architecture == LOCAL))
-
-
-def usual_networks(checkpoints: xr.Dataset) -> xr.Dataset:
-    """All others: the local models are a grid of their own, which would outnumber the networks of the slides."""
-    return checkpoints.isel(checkpoint=np.flatnonzero(checkpoints.architecture != LOCAL))
-
-
-def by_blur(checkpoints: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Those of networks that blur before they subsample, and all others."""
-    blurred, plain = (checkpoints.isel(checkpoint=np.flatnonzero(checkpoints.antialiased == blurs)) for blurs in (True, False))
-    return blurred, plain
 
 
 def alike(first: xr.Dataset, second: xr.Dataset, but: Collection[str]) -> tuple[xr.Dataset, xr.Dataset]:

@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import HALF, MECHANISM, Claim, Evidence, EvidenceMaker, row
-from workflow_scripts.diffeo.configured_pairs import usual_networks
+from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.run_averages import Groups, average_over_runs, trained
 from workflow_scripts.diffeo.stability_claims import networks
 

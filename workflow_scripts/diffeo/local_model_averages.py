@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from workflow_scripts.diffeo.configured_pairs import OPTIONS, Measure, labels
+from workflow_scripts.diffeo.configured_pairs import Measure, labels
+from workflow_scripts.diffeo.network_options import OPTIONS
 from workflow_scripts.diffeo.run_averages import Average, average_over_runs
 
 Array = NDArray[np.float64]

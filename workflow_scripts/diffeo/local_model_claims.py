@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import HALF, MECHANISM, Claim, Evidence, EvidenceMaker, row
-from workflow_scripts.diffeo.configured_pairs import LABELS, labels, local_models, log10_ratios, of_logits
+from workflow_scripts.diffeo.configured_pairs import LABELS, labels, log10_ratios, of_logits
+from workflow_scripts.diffeo.network_options import local_models
 from workflow_scripts.diffeo.run_averages import Groups, at_strength, average_over_runs, trained
 from workflow_scripts.diffeo.stability_claims import UNDEFINED, networks
 

@@ -10,8 +10,8 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.claims import BACKGROUND, HALF, MECHANISM, Claim, Evidence, EvidenceMaker, difference, row
-from workflow_scripts.diffeo.configured_pairs import usual_networks
 from workflow_scripts.diffeo.depth_profiles import SIMPLE
+from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, initial, stability_of, trained
 
 UNDEFINED = "R is not a positive number"
