@@ -35,31 +35,13 @@ container: "docker://diffeomorphism-stability:0.1.0"
 report: "report/workflow.rst"
 
 
-include: "rules/common.smk"
-include: "rules/data.smk"
-include: "rules/training.smk"
-include: "rules/stability.smk"
-include: "rules/predictor.smk"
-include: "rules/filters.smk"
-include: "rules/activations.smk"
-include: "rules/channels.smk"
-include: "rules/fields.smk"
-include: "rules/local_transforms.smk"
-include: "rules/deconvolution.smk"
-include: "rules/receptive_fields.smk"
-include: "rules/summary.smk"
-include: "rules/predictor_figures.smk"
-include: "rules/puzzle_figures.smk"
-include: "rules/mechanisms_figures.smk"
-include: "rules/fields_figures.smk"
-include: "rules/local_transforms_figures.smk"
-include: "rules/activations_figures.smk"
-include: "rules/deconvolution_figures.smk"
-include: "rules/local_models_figures.smk"
-include: "rules/channels_figures.smk"
-include: "rules/receptive_fields_figures.smk"
-include: "rules/filters_figures.smk"
-include: "rules/figures.smk"
+for stage in (
+    "common data training stability predictor filters activations channels fields local_transforms deconvolution receptive_fields summary "
+    "predictor_figures puzzle_figures mechanisms_figures filters_figures activations_figures channels_figures local_models_figures "
+    "fields_figures receptive_fields_figures local_transforms_figures deconvolution_figures figures subsets"
+).split():
+
+    include: f"rules/{stage}.smk"
 
 
 rule all:

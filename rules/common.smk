@@ -70,6 +70,11 @@ def run_files(analysis, fits, runs=None, name=None):
     return files if config[analysis] else []
 
 
+def figure_files(figures):
+    """Both files of each figure."""
+    return [f"results/figures/{figure}.{kind}" for figure in figures for kind in ("svg", "png")]
+
+
 def usual(runs):
     """Runs without those of the simple local models, which have a figure of their own."""
     return [run for run in runs if config["networks"][run["network"]]["architecture"] != "local_model"]

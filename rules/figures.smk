@@ -4,7 +4,10 @@ USUAL_TRAINING_FILES = [f"{RUN}/training.nc".format(**run) for run in usual(TRAI
 
 FIGURES = [f"{kind}_{dataset}" for kind in ("samples", "calibration") for dataset in CALIBRATED]
 FIGURES += ["training_curves"] if USUAL_TRAINING_FILES else []
-FIGURES += ["stability_bars", "stability_curves", "depth"] if usual(runs_with(config, "stability")) and STABILITY_FILES else []
+STABILITY_FIGURES = (
+    ["stability_bars", "stability_curves", "depth"] if usual(runs_with(config, "stability")) and STABILITY_FILES else []
+)
+FIGURES += STABILITY_FIGURES
 FIGURES += PREDICTOR_FIGURES
 FIGURES += MECHANISM_FIGURES
 FIGURES += FILTER_FIGURES
@@ -15,7 +18,7 @@ FIGURES += FIELD_FIGURES
 FIGURES += DECONVOLUTION_FIGURES
 FIGURES += RECEPTIVE_FIELD_FIGURES
 FIGURES += TRANSFORM_FIGURES
-FIGURE_FILES = [f"results/figures/{figure}.{kind}" for figure in FIGURES for kind in ("svg", "png")]
+FIGURE_FILES = figure_files(FIGURES)
 
 
 localrules:

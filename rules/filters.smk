@@ -3,7 +3,11 @@
 FILTER_RUNS = [run for run in runs_with(config, "filter_spectra") if is_training(config["recipes"][run["recipe"]])]
 FILTER_FILES = run_files("filter_spectra", has_filters, FILTER_RUNS)
 DRAWN_FILTER_FILES = run_files("filter_spectra", has_filters, usual(FILTER_RUNS))
-FILTER_FILES_OF = {dataset: [file for file in DRAWN_FILTER_FILES if f"results/runs/{dataset}/" in file] for dataset in DATASETS}
+LOCAL_FILTER_FILES = [file for file in FILTER_FILES if file not in DRAWN_FILTER_FILES]
+
+
+def of_dataset(files, dataset):
+    return [file for file in files if f"results/runs/{dataset}/" in file]
 
 
 localrules:

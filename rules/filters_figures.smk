@@ -1,12 +1,14 @@
 """Figures of filters: what training does to their spectra, pictures of first layers, and Gabor functions fitted to them."""
 
-FILTER_DATASETS = [dataset for dataset in DATASETS if FILTER_FILES_OF[dataset]]
+FILTER_DATASETS = [dataset for dataset in DATASETS if of_dataset(DRAWN_FILTER_FILES, dataset)]
 FILTER_FIGURES = [f"{kind}_{dataset}" for kind in ("filter_spectra", "first_layers") for dataset in FILTER_DATASETS]
+FILTER_FIGURES += [f"local_model_filters_{dataset}" for dataset in DATASETS if of_dataset(LOCAL_FILTER_FILES, dataset)]
 FILTER_FIGURES += ["gabor"] if DRAWN_FILTER_FILES else []
 
 
 localrules:
     draw_filter_spectra,
+    draw_local_model_filters,
     draw_first_layers,
     draw_gabor,
 
@@ -29,13 +31,37 @@ rule draw_filter_spectra:
     params:
         code=code("draw_filter_spectra"),
         dataset="{dataset}",
+        local=False,
+    script:
+        "../workflow_scripts/draw_filter_spectra.py"
+
+
+rule draw_local_model_filters:
+    input:
+        spectra="results/filter_spectra.nc",
+    output:
+        svg=report(
+            "results/figures/local_model_filters_{dataset}.svg",
+            caption="../report/local_model_filters.rst",
+            category="Mechanisms",
+            labels={"figure": "filters of local models", "data set": "{dataset}"},
+        ),
+        png="results/figures/local_model_filters_{dataset}.png",
+    log:
+        "results/logs/figures/local_model_filters_{dataset}.log",
+    benchmark:
+        "results/benchmarks/figures/local_model_filters_{dataset}.tsv"
+    params:
+        code=code("draw_filter_spectra"),
+        dataset="{dataset}",
+        local=True,
     script:
         "../workflow_scripts/draw_filter_spectra.py"
 
 
 rule draw_first_layers:
     input:
-        filter_spectra=lambda wildcards: FILTER_FILES_OF[wildcards.dataset],
+        filter_spectra=lambda wildcards: of_dataset(DRAWN_FILTER_FILES, wildcards.dataset),
     output:
         svg=report(
             "results/figures/first_layers_{dataset}.svg",

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from workflow_scripts.diffeo.network_options import usual_networks
+from workflow_scripts.diffeo.network_options import local_models, usual_networks
 from workflow_scripts.diffeo.run_averages import Average, along_training, average_over_runs, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
@@ -45,15 +45,15 @@ TICKS = ((1.4, (1.0,)), (0.7, (1.0, 2.0, 5.0)), (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 
 LABELLED_EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
-def main(spectra: Path, svg: Path, png: Path, dataset: str) -> None:
-    """Draw every trained run of one data set."""
-    save_figure(draw(read_dataset(spectra), dataset), svg, png)
+def main(spectra: Path, svg: Path, png: Path, dataset: str, local: bool) -> None:
+    """Draw every trained run of one data set, the `local` models or all others."""
+    save_figure(draw(read_dataset(spectra), dataset, local=local), svg, png)
 
 
-def draw(spectra: xr.Dataset, dataset: str) -> Figure:
+def draw(spectra: xr.Dataset, dataset: str, *, local: bool = False) -> Figure:
     """Lines are geometric means over seeds, bands one standard error."""
-    usual = usual_networks(spectra)
-    chosen = usual.isel(checkpoint=np.flatnonzero(usual.dataset == dataset))
+    chosen = local_models(spectra) if local else usual_networks(spectra)
+    chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset))
     _, networks = datasets_and_networks(trained(chosen))
     if not networks:
         return note_figure(f"No network with filters was trained on {label(dataset)}.")

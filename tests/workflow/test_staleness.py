@@ -28,7 +28,7 @@ ONLY_SWEEP = {"measure_stability"} | SUMMARISE
 SWEEP = ONLY_SWEEP | SHUFFLE  # shuffled networks are compared with it
 SUMMARISE_PREDICTOR = {"summarise_predictor"} | DECIDE | FIGURES_OF_PREDICTOR
 PREDICT = {"measure_predictor"} | SUMMARISE_PREDICTOR
-SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra"} | DECIDE
+SUMMARISE_FILTERS = {"summarise_filter_spectra", "draw_filter_spectra", "draw_local_model_filters"} | DECIDE
 FIGURES_OF_ACTIVATIONS = {"draw_activation_spectra", "draw_activation_depth"}
 SUMMARISE_ACTIVATIONS = {"summarise_activation_spectra"} | DECIDE | FIGURES_OF_ACTIVATIONS
 OF_FIRST_LAYERS = {"draw_first_layers", "draw_gabor"}
@@ -66,6 +66,7 @@ EVERYTHING = {"prepare_dataset"} | INITIALISE | CALIBRATE | IMPORT
 SHARED = EVERYTHING | FIELDS | BOXES
 OF_DIGITS = EVERYTHING - {"import_network"}
 OF_DOTS = {"prepare_dataset", "initialise_network"} | CALIBRATE - (SHUFFLE - DECIDE)  # untrained networks, without the predictor
+OF_LOCAL_MODELS = {"initialise_network", "train_short", "measure_filter_spectra"} | SUMMARISE_FILTERS | ONLY_SWEEP
 OF_PHOTOGRAPHS = {"prepare_dataset"} | IMPORT  # pretrained networks, without stability
 NOTHING: set[str] = set()
 
@@ -88,12 +89,15 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE | BOXES),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE | BOXES),
     "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
-    "networks.conv_tiny.channels": (5, {"initialise_network"} | ONLY_SWEEP),
-    "networks.conv_tiny.filter_size": (5, {"initialise_network"} | ONLY_SWEEP),
-    "networks.conv_tiny.pool_size": (2, {"initialise_network"} | ONLY_SWEEP),
-    "networks.conv_tiny.pooling": ("average", {"initialise_network"} | ONLY_SWEEP),
-    "networks.conv_tiny.locally_connected": (True, {"initialise_network"} | ONLY_SWEEP),
-    "networks.conv_tiny.trained": ("readout", {"initialise_network"} | ONLY_SWEEP),
+    "networks.conv_tiny.channels": (5, OF_LOCAL_MODELS),
+    "networks.conv_tiny.filter_size": (5, OF_LOCAL_MODELS),
+    "networks.conv_tiny.pool_size": (2, OF_LOCAL_MODELS),
+    "networks.conv_tiny.pooling": ("average", OF_LOCAL_MODELS),
+    "networks.conv_tiny.locally_connected": (
+        True,
+        OF_LOCAL_MODELS - {"measure_filter_spectra", "draw_local_model_filters"},
+    ),  # no filters
+    "networks.conv_tiny.trained": ("readout", OF_LOCAL_MODELS),
     "networks.simple_cnn_9x9.filter_size": (
         5,
         {"initialise_network", "train_short", "draw_training_curves"} | SUMMARISE | FILTERS,  # nothing else is measured of it
@@ -221,7 +225,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/local_model_averages.py": {"draw_local_models"},
     "diffeo/local_model_claims.py": DECIDE,
     "diffeo/local_models.py": INITIALISE | {"import_network", "measure_receptive_fields"},
-    "diffeo/network_options.py": SUMMARISE | {"draw_filter_spectra"},
+    "diffeo/network_options.py": SUMMARISE | {"draw_filter_spectra", "draw_local_model_filters"},
     "diffeo/networks.py": INITIALISE | {"import_network", "measure_receptive_fields"},
     "diffeo/neuron_averages.py": SUMMARISE_LOCAL,
     "diffeo/neuron_claims.py": DECIDE,
@@ -254,7 +258,7 @@ MODULES: dict[str, set[str]] = {
     | FIGURES_OF_LOCAL
     | FIGURES_OF_ACTIVATIONS
     | DECIDE
-    | {"draw_deconvolution", "draw_receptive_field_sizes"},
+    | {"draw_deconvolution", "draw_local_model_filters", "draw_receptive_field_sizes"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
     "diffeo/single_shuffles.py": SHUFFLE,
@@ -293,7 +297,8 @@ MODULES: dict[str, set[str]] = {
     | FIGURES_OF_SUMMARY
     | FIGURES_OF_FIELDS
     | OF_RUNS
-    | FIGURES_OF_CALIBRATION,
+    | FIGURES_OF_CALIBRATION
+    | {"draw_local_model_filters"},
     "support/predictor_panels.py": PANELS_OF_PREDICTOR,
     "support/readers.py": EVERYTHING,
     "support/sources.py": EVERYTHING,
@@ -305,7 +310,8 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_ACTIVATIONS
     | SUMMARISE_DECONVOLUTION
     | SUMMARISE_RECEPTIVE_FIELDS
-    | {"summarise_channel_coupling", "summarise_channel_shuffle", "summarise_filter_spectra"},
+    | SUMMARISE_FILTERS
+    | {"summarise_channel_coupling", "summarise_channel_shuffle"},
     "support/tensors.py": TRAIN | CALIBRATE,
     "support/transform_panels.py": {"draw_neuron_firing", "draw_neuron_stability"},
     "support/weights.py": IMPORT,
@@ -337,6 +343,7 @@ MODULES: dict[str, set[str]] = {
     "train_network.py": TRAIN,
 }
 MODULES |= {script.name: {script.stem} for script in (ROOT / "workflow_scripts").glob("draw_*.py")}
+MODULES["draw_filter_spectra.py"] |= {"draw_local_model_filters"}
 
 
 def changed_configuration(key: str, value: Any) -> dict[str, Any]:
