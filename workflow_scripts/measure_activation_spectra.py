@@ -17,12 +17,11 @@ from workflow_scripts.diffeo.activation_spectra import (
     modes_per_bin,
     white_centroid,
 )
-from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.variables import variable
-from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import load_probe, prepare_torch
 
 SHARES = ("normalisation", "map_mean")
@@ -52,14 +51,10 @@ def main(
     prepare_torch(threads, device)
     images, _ = load_probe(data, settings["images"], device)
     epochs: dict[int, xr.Dataset] = {}
-    for checkpoint in checkpoints:
-        network, content = load_network(checkpoint)
-        network.to(device)
-        prepare_batch_norm(network, images, content["epoch"])
-        observed = ObservedNetwork(network)
+    for epoch, observed in observed_checkpoints(checkpoints, images, device):
         batch_size = images_per_batch(observed, images[:1], memory_mb)
         found = activation_spectra(observed, images, batch_size=batch_size, progress=progress)
-        epochs[content["epoch"]] = as_dataset(found)
+        epochs[epoch] = as_dataset(found)
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
     sizes = [measured.shape[1:] for measured in found.values()]
     dataset["modes"] = modes(sizes)

@@ -8,7 +8,6 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.deconvolution import (
     deconvolve,
     drawn_channels,
@@ -21,10 +20,10 @@ from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.patches import Patches, strongest_patches
 from workflow_scripts.diffeo.receptive_fields import Box, receptive_boxes
 from workflow_scripts.diffeo.variables import variable
-from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.images import load_images
 from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import normalised, prepare_torch
 
 AXES = ("row", "column")
@@ -71,13 +70,10 @@ def main(
     split = "validation" if len(stored.images["validation"]) else "test"
     images = normalised(stored, split, device)
     epochs: dict[int, xr.Dataset] = {}
-    for checkpoint in progress(checkpoints):
-        network, content = load_network(checkpoint)
-        prepare_batch_norm(network.to(device), images, content["epoch"])
-        observed = ObservedNetwork(network)
+    for epoch, observed in observed_checkpoints(progress(checkpoints), images, device):
         layers = rectified_maps(observed, images[:1])
         found = measured(observed, images, layers, settings, memory_mb)
-        epochs[content["epoch"]] = as_dataset(found)
+        epochs[epoch] = as_dataset(found)
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
     dataset = numbered(with_pictures(dataset, stored.images[split])).assign_coords(axis=list(AXES))
     write_dataset(

@@ -8,14 +8,13 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.effective_fields import EffectiveField, effective_fields, images_per_batch, strongest_maps
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.receptive_field_averages import effective_size
 from workflow_scripts.diffeo.variables import described, variable
-from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import load_probe, prepare_torch
 
 LAYER = ("network", "layer")
@@ -39,17 +38,13 @@ def main(
     prepare_torch(threads, device)
     images, _ = load_probe(data, settings["images"], device)
     epochs: dict[int, xr.Dataset] = {}
-    for checkpoint in checkpoints:
-        network, content = load_network(checkpoint)
-        network.to(device)
-        prepare_batch_norm(network, images, content["epoch"])
-        observed = ObservedNetwork(network)
+    for epoch, observed in observed_checkpoints(checkpoints, images, device):
         batch_size = images_per_batch(observed, images[:1], settings["draws"], memory_mb)
         signs = {key: settings[key] for key in ("seed", "draws")}
         found = effective_fields(observed, images, **signs, batch_size=batch_size, progress=progress)
         if not found:
             raise ValueError(f"{labels['network']} has no convolution: it has no receptive fields to measure")
-        epochs[content["epoch"]] = as_dataset(found, strongest_maps(observed, images[:1]))
+        epochs[epoch] = as_dataset(found, strongest_maps(observed, images[:1]))
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
     size = effective_size(dataset.total, dataset.peak)
     dataset["effective_size"] = described(size.value, "√(Σ profile / max profile) of the central position", "pixel")

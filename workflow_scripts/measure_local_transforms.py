@@ -9,7 +9,6 @@ import xarray as xr
 from torch import Tensor
 
 from workflow_scripts.diffeo.affine import NORMS, TRANSFORMS
-from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.contribution_profiles import AveragingNetwork
 from workflow_scripts.diffeo.neuron_stability import (
     NeuronResponses,
@@ -34,10 +33,10 @@ from workflow_scripts.diffeo.transform_displacement import (
     uniform_weights,
 )
 from workflow_scripts.diffeo.variables import variable
-from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.images import load_images
 from workflow_scripts.support.jobs import progress, run
 from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import normalised, prepare_torch
 
 CHOICES = ("random", "top1", "topk")
@@ -77,11 +76,8 @@ def main(
     images = normalised(stored, "test", device)
     selected = "validation" if len(stored.images["validation"]) else "test"
     epochs: dict[int, xr.Dataset] = {}
-    for checkpoint in checkpoints:
-        network, content = load_network(checkpoint)
-        prepare_batch_norm(network.to(device), images, content["epoch"])
-        observed = ObservedNetwork(network)
-        epochs[content["epoch"]] = measured(observed, images, normalised(stored, selected, device), settings, memory_mb)
+    for epoch, observed in observed_checkpoints(checkpoints, images, device):
+        epochs[epoch] = measured(observed, images, normalised(stored, selected, device), settings, memory_mb)
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).merge(geometry(observed, images, settings))
     labelled = with_run_dimensions(numbered(dataset.assign_coords(coordinates(settings))), labels)
     write_dataset(

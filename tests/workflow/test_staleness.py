@@ -289,6 +289,7 @@ MODULES: dict[str, set[str]] = {
     "support/images.py": EVERYTHING,
     "support/jobs.py": SHARED,
     "support/netcdf.py": SHARED,
+    "support/observed.py": LOCAL | DECONVOLVE | ACTIVATIONS | EFFECTIVE_FIELDS,
     "support/operation_panels.py": FIGURES_OF_ACTIVATIONS | {"draw_antialiasing", "draw_operations"},
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
