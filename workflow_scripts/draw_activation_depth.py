@@ -2,18 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from workflow_scripts.diffeo.run_averages import dataset_with_most
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import STATE_LINES, draw_states, legend_along_depth
+from workflow_scripts.support.operation_panels import STATE_LINES, draw_states, legend_along_depth, networks_of_one_dataset
 from workflow_scripts.support.plotting import (
     GREY,
-    datasets_and_networks,
-    label,
     legend_below,
     panels_by_network,
     plain_log_ticks,
@@ -34,20 +30,18 @@ def main(spectra: Path, svg: Path, png: Path) -> None:
 
 def draw(spectra: xr.Dataset) -> Figure:
     """A column for each network; lines are geometric means over seeds, bands one standard error."""
-    chosen = spectra.isel(checkpoint=np.flatnonzero(spectra.dataset == dataset_with_most(spectra)))
-    (dataset,), names = datasets_and_networks(chosen)
-    frequencies = mean_frequencies(chosen)
-    titles = [f"{label(name)}\n{label(dataset)}" for name in names]
-    figure, grid = panels_by_network(titles, [*ROWS.values()])
-    for network, axes in zip(names, grid, strict=True):
-        checkpoints = frequencies.isel(checkpoint=np.flatnonzero(chosen.network == network))
+    networks = networks_of_one_dataset(spectra)
+    figure, grid = panels_by_network(list(networks), [*ROWS.values()])
+    for checkpoints, axes in zip(networks.values(), grid, strict=True):
+        frequencies = mean_frequencies(checkpoints)
         for axis, quantity in zip(axes, ROWS, strict=True):
-            draw_states(axis, checkpoints, quantity)
+            draw_states(axis, frequencies, quantity)
             axis.set_yscale("log")
             plain_log_ticks(axis.yaxis, (1.0, 2.0, 3.0, 5.0))
             if quantity != "absolute":
                 axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-    legend_below(figure, legend_along_depth(set(chosen.operation.values.ravel().tolist()), STATE_LINES))
+    kinds = {kind for checkpoints in networks.values() for kind in checkpoints.operation.values.ravel().tolist()}
+    legend_below(figure, legend_along_depth(kinds, STATE_LINES))
     return figure
 
 

@@ -10,14 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.diffeo.activation_averages import RESOLVED
-from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, log10_with_error
+from workflow_scripts.diffeo.run_averages import average_over_runs, log10_with_error
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import STATE_LINES, STATES, line_handles
+from workflow_scripts.support.operation_panels import STATE_LINES, STATES, line_handles, networks_of_one_dataset
 from workflow_scripts.support.plotting import (
     GREY,
-    datasets_and_networks,
-    label,
     legend_below,
     log_band,
     note_figure,
@@ -42,13 +40,10 @@ def draw(spectra: xr.Dataset) -> Figure:
     chosen = spectra.isel(checkpoint=np.flatnonzero(drawn))
     if not chosen.sizes["checkpoint"]:
         return note_figure(f"No convolution with maps of {RESOLVED} pixels or more along an edge was measured.")
-    chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
-    (dataset,), names = datasets_and_networks(chosen)
+    networks = networks_of_one_dataset(chosen)
     rows = [f"{row} convolution\npower per mode / white" for row in ROWS]
-    titles = [f"{label(name)}\n{label(dataset)}" for name in names]
-    figure, grid = panels_by_network(titles, rows, row_height=1.7, along_depth=False)
-    for network, axes in zip(names, grid, strict=True):
-        checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
+    figure, grid = panels_by_network(list(networks), rows, row_height=1.7, along_depth=False)
+    for checkpoints, axes in zip(networks.values(), grid, strict=True):
         layers = drawn_layers(checkpoints.isel(checkpoint=0))
         for axis, layer in zip(axes, layers, strict=True):
             axis.set(xscale="log", yscale="log")

@@ -9,16 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, initial, trained
+from workflow_scripts.diffeo.run_averages import average_over_runs, initial, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
+from workflow_scripts.support.operation_panels import networks_of_one_dataset
 from workflow_scripts.support.plotting import (
     COLOURS,
     GREY,
     INITIAL,
     TRAINED,
-    datasets_and_networks,
-    label,
     legend_below,
     note_figure,
     panels_by_network,
@@ -45,11 +44,9 @@ def draw(table: xr.Dataset) -> Figure:
     chosen = table.isel(checkpoint=np.flatnonzero((table.pairs > 0).any("transformation")))
     if not chosen.sizes["checkpoint"]:
         return note_figure("No network has two convolutions in a row whose filters can be compared.")
-    chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
-    (dataset,), names = datasets_and_networks(chosen)
-    figure, by_network = panels_by_network([f"{label(network)}\n{label(dataset)}" for network in names], list(ROWS.values()))
-    for network, axes in zip(names, by_network, strict=True):
-        checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
+    networks = networks_of_one_dataset(chosen)
+    figure, by_network = panels_by_network(list(networks), list(ROWS.values()))
+    for checkpoints, axes in zip(networks.values(), by_network, strict=True):
         for axis, transformation in zip(axes, ROWS, strict=True):
             draw_panel(axis, checkpoints.sel(transformation=transformation))
     entries = state_handles()

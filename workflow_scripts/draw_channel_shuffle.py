@@ -10,16 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.diffeo.depth_profiles import SIMPLE, in_sequence
-from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, initial, log10_with_error, trained
+from workflow_scripts.diffeo.run_averages import average_over_runs, initial, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
+from workflow_scripts.support.operation_panels import networks_of_one_dataset
 from workflow_scripts.support.plotting import (
     COLOURS,
     GREY,
     INITIAL,
     TRAINED,
-    datasets_and_networks,
-    label,
     legend_below,
     log_band,
     note_figure,
@@ -48,11 +47,9 @@ def draw(table: xr.Dataset) -> Figure:
     chosen = table.isel(checkpoint=np.flatnonzero(~table.architecture.isin(SIMPLE)))
     if not chosen.sizes["checkpoint"]:
         return note_figure("No deep network whose channels can be shuffled was measured.")
-    chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
-    (dataset,), names = datasets_and_networks(chosen)
-    figure, by_network = panels_by_network([f"{label(network)}\n{label(dataset)}" for network in names], list(ROWS.values()))
-    for network, axes in zip(names, by_network, strict=True):
-        checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
+    networks = networks_of_one_dataset(chosen)
+    figure, by_network = panels_by_network(list(networks), list(ROWS.values()))
+    for checkpoints, axes in zip(networks.values(), by_network, strict=True):
         for axis, quantity in zip(axes, ROWS, strict=True):
             draw_panel(axis, checkpoints, quantity)
             axis.set_yscale("log")

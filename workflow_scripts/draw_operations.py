@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.diffeo.depth_profiles import SIMPLE
 from workflow_scripts.diffeo.network_options import usual_networks
-from workflow_scripts.diffeo.run_averages import at_strength, dataset_with_most, initial, trained
+from workflow_scripts.diffeo.run_averages import at_strength, initial, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.operation_panels import STATE_LINES, Column, operation_figure
-from workflow_scripts.support.plotting import datasets_and_networks, label, note_figure, save_figure
+from workflow_scripts.support.operation_panels import STATE_LINES, Column, networks_of_one_dataset, operation_figure
+from workflow_scripts.support.plotting import note_figure, save_figure
 
 
 def main(summary: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
@@ -27,12 +27,8 @@ def draw(summary: xr.Dataset, settings: dict[str, Any]) -> Figure:
     chosen = chosen.isel(checkpoint=np.flatnonzero(~chosen.architecture.isin(SIMPLE) & ~chosen.antialiased))
     if not chosen.sizes["checkpoint"]:
         return note_figure("Only fully connected networks and simple CNNs were measured.")
-    chosen = chosen.isel(checkpoint=np.flatnonzero(chosen.dataset == dataset_with_most(chosen)))
-    (dataset,), names = datasets_and_networks(chosen)
-    columns = []
-    for network in names:
-        checkpoints = chosen.isel(checkpoint=np.flatnonzero(chosen.network == network))
-        columns.append(Column(f"{label(network)}\n{label(dataset)}", initial(checkpoints), trained(checkpoints)))
+    networks = networks_of_one_dataset(chosen)
+    columns = [Column(title, initial(checkpoints), trained(checkpoints)) for title, checkpoints in networks.items()]
     return operation_figure(columns, STATE_LINES)
 
 

@@ -211,7 +211,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/deconvolution_averages.py": SUMMARISE_DECONVOLUTION,
     "diffeo/deformation.py": CALIBRATE | PREDICT | LOCAL | FIELDS,
     "diffeo/depth_changes.py": SUMMARISE,
-    "diffeo/depth_profiles.py": SUMMARISE | FIGURES_OF_ACTIVATIONS | FIGURES_OF_SHUFFLE,
+    "diffeo/depth_profiles.py": SUMMARISE | FIGURES_OF_ACTIVATIONS | FIGURES_OF_SHUFFLE | {"draw_channel_coupling"},
     "diffeo/effective_fields.py": EFFECTIVE_FIELDS,
     "diffeo/enlargement.py": EVERYTHING,
     "diffeo/field_claims.py": DECIDE,
@@ -290,7 +290,9 @@ MODULES: dict[str, set[str]] = {
     "support/jobs.py": SHARED,
     "support/netcdf.py": SHARED,
     "support/observed.py": LOCAL | DECONVOLVE | ACTIVATIONS | EFFECTIVE_FIELDS,
-    "support/operation_panels.py": FIGURES_OF_ACTIVATIONS | {"draw_antialiasing", "draw_operations"},
+    "support/operation_panels.py": FIGURES_OF_ACTIVATIONS
+    | FIGURES_OF_SHUFFLE
+    | {"draw_antialiasing", "draw_channel_coupling", "draw_operations"},
     "support/packages.py": EVERYTHING,
     "support/photographs.py": EVERYTHING,
     "support/plotting.py": OTHER_FIGURES

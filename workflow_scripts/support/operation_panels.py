@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.diffeo.depth_profiles import in_sequence, inside
-from workflow_scripts.diffeo.run_averages import average_over_runs, initial, log10_with_error, trained
+from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, initial, log10_with_error, trained
 from workflow_scripts.support.plotting import (
     COLOURS,
     GREY,
     INITIAL,
     OPERATION_MARKERS,
     TRAINED,
+    datasets_and_networks,
+    label,
     legend_below,
     log_band,
     operation_handles,
@@ -37,6 +39,13 @@ class Column(NamedTuple):
     title: str
     first: xr.Dataset
     second: xr.Dataset
+
+
+def networks_of_one_dataset(checkpoints: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Checkpoints of each network of the data set with most networks, in their order, by the titles of their panels."""
+    chosen = checkpoints.isel(checkpoint=np.flatnonzero(checkpoints.dataset == dataset_with_most(checkpoints)))
+    (dataset,), names = datasets_and_networks(chosen)
+    return {f"{label(name)}\n{label(dataset)}": chosen.isel(checkpoint=np.flatnonzero(chosen.network == name)) for name in names}
 
 
 def operation_figure(columns: Sequence[Column], lines: Mapping[str, dict[str, Any]]) -> Figure:
