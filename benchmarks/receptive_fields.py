@@ -62,7 +62,7 @@ def of_one_pixel_images(network: nn.Module, shape: tuple[int, int, int], batch_s
 def by_gradients(observed: ObservedNetwork, shape: tuple[int, int, int], *, centre_only: bool) -> Profiles:
     """The same profiles of convolutions and poolings, of all positions or of the central one."""
     averages = AveragingNetwork(observed, shape)
-    windows = [index for index in averages.maps if observed.operations[index].kind in ("convolution", "pool")]
+    windows = [index for index in averages.maps if observed.operations[index].kind in ("convolution", "pool", "blur")]
     found = {}
     for number, index in enumerate(windows):
         height, width = averages.maps[index]

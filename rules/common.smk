@@ -70,6 +70,11 @@ def run_files(analysis, fits, runs=None, name=None):
     return files if config[analysis] else []
 
 
+def of_dataset(files, dataset):
+    """Those of some files of runs that are of one data set."""
+    return [file for file in files if f"results/runs/{dataset}/" in file]
+
+
 def figure_files(figures):
     """Both files of each figure."""
     return [f"results/figures/{figure}.{kind}" for figure in figures for kind in ("svg", "png")]

@@ -6,10 +6,6 @@ DRAWN_FILTER_FILES = run_files("filter_spectra", has_filters, usual(FILTER_RUNS)
 LOCAL_FILTER_FILES = [file for file in FILTER_FILES if file not in DRAWN_FILTER_FILES]
 
 
-def of_dataset(files, dataset):
-    return [file for file in files if f"results/runs/{dataset}/" in file]
-
-
 localrules:
     summarise_filter_spectra,
 

@@ -28,7 +28,7 @@ def test_profiles_are_those_of_one_pixel_images_through_the_whole_network(name: 
     observed, shape = built(name)
     averages = AveragingNetwork(observed, shape)
     expected = of_one_pixel_images(with_constant_weights(observed.module), shape, batch_size=256)
-    windows = [index for index in averages.maps if observed.operations[index].kind in ("convolution", "pool")]
+    windows = [index for index in averages.maps if observed.operations[index].kind in ("convolution", "pool", "blur")]
     assert len(windows) == len(expected)
     for index, profiles in zip(windows, expected.values(), strict=True):
         found = averages.profiles(index, everywhere(averages.maps[index]))

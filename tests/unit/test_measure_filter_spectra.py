@@ -207,7 +207,7 @@ def test_figure_is_as_wide_as_a_page_and_of_one_data_set(tmp_path: Path) -> None
     assert figure.get_figwidth() == PAGE_WIDTH
     assert [axis.get_ylabel() for axis in figure.axes if "c_t" in axis.get_ylabel()] == ["LeNet\n$c_t/c_0$"]
     svg, png = tmp_path / "figure.svg", tmp_path / "figure.png"
-    draw_filter_spectra.main(tmp_path / "m.nc", svg, png, "a")
+    draw_filter_spectra.main(tmp_path / "m.nc", svg, png, "a", local=False)
     assert len(list(ET.parse(svg).getroot().iter("{http://www.w3.org/2000/svg}path"))) > 20
     assert png.read_bytes().startswith(b"\x89PNG")
 

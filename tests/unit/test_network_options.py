@@ -11,7 +11,8 @@ from workflow_scripts.diffeo.network_options import OPTIONS, local_models, usual
 def test_options_are_the_keys_of_networks_in_the_schema() -> None:
     block = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())["$defs"]["network"]
     keys = set(block["properties"]) | {key for part in block["allOf"] for key in part["then"]["properties"]}
-    assert set(OPTIONS) == keys - {"architecture", "weights", "model"}  # `architecture` of the summary says the model
+    others = {"architecture", "weights", "model", "factory", "options"}  # `architecture` of the summary says the model
+    assert set(OPTIONS) == keys - others
 
 
 def test_options_become_coordinates_with_what_is_missing() -> None:

@@ -383,7 +383,8 @@ def test_a_new_run_makes_only_its_own_files(
     line: str, addition: Any, expected: set[str], smoke_run: Path, tmp_path: Path, rules_to_run: DryRun
 ) -> None:
     configuration = yaml.safe_load((ROOT / "configs/smoke.yaml").read_text())
-    configuration["runs"][1][line].append(addition)
+    untrained = next(runs for runs in configuration["runs"] if runs["networks"] == ["vgg11_bn_tiny"])
+    untrained[line].append(addition)
     experiment = tmp_path / "changed.yaml"
     experiment.write_text(yaml.safe_dump(configuration))
     assert rules_to_run(smoke_run, str(experiment)) == expected
