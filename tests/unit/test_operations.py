@@ -344,3 +344,23 @@ def test_a_part_of_the_network_leaves_out_branches_that_it_does_not_need() -> No
     modules = {node.target for node in part.graph.nodes if node.op == "call_module"}
     assert "layer2.0.downsample.0" in modules
     assert "layer2.0.conv1" not in modules
+
+
+class ChecksItsImages(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch._assert(x.shape[2] == 8, "images have 8 rows")
+        return self.conv(x).flatten(1)
+
+
+def test_a_part_takes_crops_that_the_whole_network_refuses() -> None:
+    network = ChecksItsImages()
+    observed = ObservedNetwork(network)
+    images = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(AssertionError, match="8 rows"):
+        observed(images[:, :, :5, :5], lambda index, activation: None)
+    (found,) = observed.up_to([1])(images[:, :, :5, :5])
+    torch.testing.assert_close(found, network.conv(images)[:, :, :3, :3])

@@ -94,11 +94,13 @@ class ObservedNetwork:
         """Return what the traced network does to compute some of its operations, and no more.
 
         The module maps images (B, ch, n, n) to the tuple of the operations' activations; it shares parameters with the network,
-        and takes images of any size that these operations allow.
+        and takes images of any size that these operations allow: checks of the network's own (`torch._assert`) are left out.
         """
         nodes = {index: node for node, index in self._index.items()}
         part, copies = fx.Graph(), dict[fx.Node, fx.Node]()
         for node in self.module.graph.nodes:
+            if node.target is torch._assert:
+                continue
             copies[node] = part.node_copy(node, copies.__getitem__)
             if self._index.get(node) == max(operations):
                 break
