@@ -7,7 +7,7 @@ from datetime import date
 
 import torch
 
-from benchmarks import neuron_stability, receptive_fields, sweep
+from benchmarks import neuron_stability, receptive_fields, sweep, workflow
 
 
 def page() -> str:
@@ -17,7 +17,7 @@ def page() -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench`; every figure is a ratio of two times measured one after the other in one process, the median of",
+        "Made by `make bench`; every ratio is one of two times measured one after the other in one process, the median of",
         f"several such pairs. Machine: {machine}.",
         "",
         "## A sweep over bare forward passes",
@@ -47,6 +47,19 @@ def page() -> str:
         "Target for random patches: 100, equal to 1e-5.",
         "",
         *neuron_stability.table(),
+        "",
+        "## The plan of the largest experiment",
+        "",
+        "`snakemake --dry-run` of [slides.yaml](../configs/slides.yaml), whole and with part of the seeds. Target: 60 s, 2 GiB.",
+        "",
+        *workflow.plan_table(),
+        "",
+        "## Starting",
+        "",
+        "Before any work is done (median of three, after a first). Targets: 3 s to the first tensor operation, 1.5 s for scripts",
+        "that reduce or draw, 5 s for a run with nothing to do.",
+        "",
+        *workflow.start_table(),
     ]
     return "\n".join(lines) + "\n"
 
