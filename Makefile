@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config.yaml
 
-.PHONY: reproduce test check format docs bench lock clean
+.PHONY: reproduce test check format docs gallery bench lock clean
 
 reproduce: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile $(CONFIG)
@@ -32,6 +32,13 @@ docs: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --directory .docs --configfile configs/smoke.yaml
 	$(BIN)/python -m workflow_scripts.support.document_results .docs/results > docs/results.md
 
+# The default experiment, and a larger run in a folder of its own: three quarters of an hour on 2 cores if nothing is there yet.
+gallery: $(VENV)/.installed
+	$(BIN)/snakemake --cores all
+	$(BIN)/snakemake --cores all --directory .gallery --configfile configs/error_relation.yaml
+	$(BIN)/python -m workflow_scripts.support.document_gallery results .gallery/results docs/pictures > docs/.gallery.md
+	mv docs/.gallery.md docs/gallery.md
+
 # With the allocator settings that the rules give their jobs (rules/common.smk).
 bench: $(VENV)/.installed
 	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=67108864 \
@@ -49,4 +56,4 @@ $(VENV)/.installed: requirements.txt
 	touch $@
 
 clean:
-	rm -rf results .snakemake .docs
+	rm -rf results .snakemake .docs .gallery
