@@ -1,6 +1,6 @@
 """Power spectra of activations: one job per run looks at all its kept epochs; one table of all runs."""
 
-ACTIVATION_FILES = run_files("activation_spectra", has_maps)
+ACTIVATION_FILES = run_files("activation_spectra")
 
 
 localrules:

@@ -1,7 +1,7 @@
 """Channels: stability of networks whose channels are shuffled, and the coupling of rotated neurons; one job per run each."""
 
-SHUFFLE_FILES = run_files("channel_shuffle", has_maps) if config["stability"] else []
-COUPLING_FILES = run_files("channel_coupling", has_filters)
+SHUFFLE_FILES = run_files("channel_shuffle") if config["stability"] else []
+COUPLING_FILES = run_files("channel_coupling")
 
 
 localrules:

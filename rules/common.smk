@@ -8,8 +8,6 @@ from workflow_scripts.support.code_digest import code_digest, module_digest
 from workflow_scripts.support.configuration import (
     IMPORTED_EPOCH,
     expand_runs,
-    has_filters,
-    has_maps,
     image_shape,
     is_training,
     kept_epochs,
@@ -63,11 +61,10 @@ def code(script):
     return code_digest(BASE, f"workflow_scripts.{script}")
 
 
-def run_files(analysis, fits, runs=None, name=None):
-    """Files (called after the analysis, or `name`) with one job for each run: of all its runs (or of `runs`) whose network `fits`."""
+def run_files(analysis, runs=None, name=None):
+    """Files (called after the analysis, or `name`) with one job for each run: of all that the analysis is asked for, or `runs`."""
     chosen = runs_with(config, analysis) if runs is None else runs
-    files = [f"{RUN}/{name or analysis}.nc".format(**run) for run in chosen if fits(config["networks"][run["network"]])]
-    return files if config[analysis] else []
+    return [f"{RUN}/{name or analysis}.nc".format(**run) for run in chosen] if config[analysis] else []
 
 
 def of_dataset(files, dataset):

@@ -1,6 +1,6 @@
 """Deconvolution: one job per run projects the strongest patches of its first and last kept epoch to pixels; one table of all."""
 
-DECONVOLUTION_FILES = run_files("deconvolution", has_maps)
+DECONVOLUTION_FILES = run_files("deconvolution")
 
 
 localrules:

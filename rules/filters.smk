@@ -1,8 +1,8 @@
 """Filters: one job per run that trains compares those of all its kept epochs; one table of all runs."""
 
 FILTER_RUNS = [run for run in runs_with(config, "filter_spectra") if is_training(config["recipes"][run["recipe"]])]
-FILTER_FILES = run_files("filter_spectra", has_filters, FILTER_RUNS)
-DRAWN_FILTER_FILES = run_files("filter_spectra", has_filters, usual(FILTER_RUNS))
+FILTER_FILES = run_files("filter_spectra", FILTER_RUNS)
+DRAWN_FILTER_FILES = run_files("filter_spectra", usual(FILTER_RUNS))
 LOCAL_FILTER_FILES = [file for file in FILTER_FILES if file not in DRAWN_FILTER_FILES]
 
 

@@ -1,6 +1,6 @@
 """Local transforms: one job per run measures the stability of its neurons; one table of all runs."""
 
-TRANSFORM_FILES = run_files("local_transforms", has_filters)
+TRANSFORM_FILES = run_files("local_transforms")
 TRANSFORM_EPOCHS = config["local_transforms"]["epochs"] if config["local_transforms"] else "kept"
 
 

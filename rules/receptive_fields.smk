@@ -1,6 +1,6 @@
 """Receptive fields: of a network on images of a size, without data or weights; of a run on its test images; one table of all."""
 
-EFFECTIVE_FIELD_FILES = run_files("receptive_fields", has_maps, name="effective_receptive_fields")
+EFFECTIVE_FIELD_FILES = run_files("receptive_fields", name="effective_receptive_fields")
 RECEPTIVE_FIELD_FILES = sorted(
     {"results/receptive_fields/{}/{}.nc".format(*Path(file).parts[2:4]) for file in EFFECTIVE_FIELD_FILES}
 )

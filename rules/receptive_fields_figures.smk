@@ -2,7 +2,7 @@
 
 RECEPTIVE_FIELD_FIGURES = ["receptive_field", "receptive_field_sizes"] if EFFECTIVE_FIELD_FILES else []
 PICTURED = max(
-    [run for run in runs_with(config, "receptive_fields") if has_maps(config["networks"][run["network"]])],
+    runs_with(config, "receptive_fields"),
     key=lambda run: (is_training(config["recipes"][run["recipe"]]), ARCHITECTURES[run["network"]].startswith("vgg")),
     default={},
 )

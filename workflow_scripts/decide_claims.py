@@ -51,7 +51,7 @@ def main(sources: list[Path], claims: Path, table: Path, page: Path, settings: d
     decisions = [decide(claim, measured, settings) for claim in sorted(CLAIMS, key=lambda claim: PARTS.index(claim.part))]
     title = "Claims of the slides and what the measurements say"
     write_dataset(as_dataset(decisions), claims, title=title, configuration={"summary": settings})
-    text = as_markdown(decisions, settings)
+    text = as_markdown(decisions, settings, {name: table.attrs.get("left_out", "") for name, table in measured.items()})
     for path, content in ((table, text), (page, as_html(text))):
         with atomic_path(path) as partial:
             partial.write_text(content, encoding="utf-8")
@@ -99,8 +99,11 @@ def as_dataset(decisions: list[Decision]) -> Dataset:
     )
 
 
-def as_markdown(decisions: list[Decision], settings: dict[str, Any]) -> str:
-    """An overview of all claims by part of the decks, then for each its definition and its rows."""
+def as_markdown(decisions: list[Decision], settings: dict[str, Any], left_out: dict[str, str]) -> str:
+    """An overview of all claims by part of the decks, then for each its definition and its rows; last what was not measured.
+
+    `left_out` has, for each analysis, a line for each network that it makes no sense for.
+    """
     lines = [
         "# The claims of the slides",
         "",
@@ -115,6 +118,10 @@ def as_markdown(decisions: list[Decision], settings: dict[str, Any]) -> str:
         lines += ["|---|---|---|---|---|", *map(overview_line, members)]
     lines += ["", "## Definitions and measurements"]
     lines += [line for decision in decisions for line in claim_section(decision)]
+    reasons = [(name, *line.split(": ", 1)) for name, text in left_out.items() for line in text.splitlines()]
+    if reasons:
+        lines += ["", "## Not measured, because it makes no sense", "", "| analysis | network | why |", "|---|---|---|"]
+        lines += [f"| {name} | {network} | {why} |" for name, network, why in reasons]
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.operation_panels import STATE_LINES, draw_states, legend_along_depth, networks_of_one_dataset
 from workflow_scripts.support.plotting import (
     GREY,
+    figure_of,
     legend_below,
     panels_by_network,
     plain_log_ticks,
@@ -25,7 +26,7 @@ ROWS = {
 
 def main(spectra: Path, svg: Path, png: Path) -> None:
     """Draw the data set with most networks."""
-    save_figure(draw(read_dataset(spectra)), svg, png)
+    save_figure(figure_of(draw, read_dataset(spectra)), svg, png)
 
 
 def draw(spectra: xr.Dataset) -> Figure:

@@ -16,6 +16,7 @@ from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.operation_panels import STATE_LINES, STATES, line_handles, networks_of_one_dataset
 from workflow_scripts.support.plotting import (
     GREY,
+    figure_of,
     legend_below,
     log_band,
     note_figure,
@@ -31,7 +32,7 @@ LINES: dict[str, Any] = {"channel_averaged": "-", "per_channel": (0, (3, 1.5))}
 
 def main(spectra: Path, svg: Path, png: Path) -> None:
     """Draw the data set with most networks."""
-    save_figure(draw(read_dataset(spectra)), svg, png)
+    save_figure(figure_of(draw, read_dataset(spectra)), svg, png)
 
 
 def draw(spectra: xr.Dataset) -> Figure:

@@ -18,6 +18,7 @@ from workflow_scripts.support.plotting import (
     GREY,
     INITIAL,
     TRAINED,
+    figure_of,
     legend_below,
     note_figure,
     panels_by_network,
@@ -36,7 +37,7 @@ BARS: dict[str, Any] = {"marker": "o", "elinewidth": 0.8, "markersize": 3, "mark
 
 def main(channel_coupling: Path, svg: Path, png: Path) -> None:
     """Draw the first and the last epoch of the runs."""
-    save_figure(draw(read_dataset(channel_coupling)), svg, png)
+    save_figure(figure_of(draw, read_dataset(channel_coupling)), svg, png)
 
 
 def draw(table: xr.Dataset) -> Figure:

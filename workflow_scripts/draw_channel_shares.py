@@ -21,6 +21,7 @@ from workflow_scripts.support.plotting import (
     INITIAL,
     TRAINED,
     band,
+    figure_of,
     legend_below,
     note_figure,
     panels_by_network,
@@ -45,7 +46,7 @@ NO_SHARE = "$R_k$ is nowhere below 1"
 
 def main(channel_shuffle: Path, svg: Path, png: Path) -> None:
     """Draw the last epoch of the runs, and of single convolutions the first as well."""
-    save_figure(draw(read_dataset(channel_shuffle)), svg, png)
+    save_figure(figure_of(draw, read_dataset(channel_shuffle)), svg, png)
 
 
 def draw(table: xr.Dataset) -> Figure:

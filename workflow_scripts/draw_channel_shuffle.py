@@ -19,6 +19,7 @@ from workflow_scripts.support.plotting import (
     GREY,
     INITIAL,
     TRAINED,
+    figure_of,
     legend_below,
     log_band,
     note_figure,
@@ -39,7 +40,7 @@ STATES = ((initial, INITIAL), (trained, TRAINED))
 
 def main(channel_shuffle: Path, svg: Path, png: Path) -> None:
     """Draw the first and the last epoch of the runs."""
-    save_figure(draw(read_dataset(channel_shuffle)), svg, png)
+    save_figure(figure_of(draw, read_dataset(channel_shuffle)), svg, png)
 
 
 def draw(table: xr.Dataset) -> Figure:

@@ -19,6 +19,7 @@ from workflow_scripts.support.plotting import (
     TRAINED,
     band,
     datasets_and_networks,
+    figure_of,
     label,
     legend_below,
     panels,
@@ -36,7 +37,7 @@ SEEN: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
 
 def main(summary: Path, svg: Path, png: Path) -> None:
     """Draw both states of every network."""
-    save_figure(draw(read_dataset(summary)), svg, png)
+    save_figure(figure_of(draw, read_dataset(summary)), svg, png)
 
 
 def draw(summary: xr.Dataset) -> Figure:

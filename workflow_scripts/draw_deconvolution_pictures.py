@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
-from workflow_scripts.support.plotting import GREY, label, panels, save_figure
+from workflow_scripts.support.plotting import GREY, figure_of, label, panels, save_figure
 
 LAYERS, CHANNELS, PATCHES = 8, 4, 4  # drawn at most
 EDGE = 64  # a picture's pixels are enlarged to so many, or more
@@ -19,7 +19,7 @@ BRIGHTEST = 3  # times the root mean square of a reconstruction are white, if it
 
 def main(deconvolution: Path, svg: Path, png: Path) -> None:
     """Draw the last epoch of a run."""
-    save_figure(draw(read_dataset(deconvolution)), svg, png)
+    save_figure(figure_of(draw, read_dataset(deconvolution)), svg, png)
 
 
 def draw(deconvolution: xr.Dataset) -> Figure:

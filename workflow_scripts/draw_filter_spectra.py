@@ -1,5 +1,6 @@
 """Draw how training changes filters, against eigenvalue, depth and epoch: one data set, a row for each network."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from workflow_scripts.support.plotting import (
     TRAINED,
     band,
     datasets_and_networks,
+    figure_of,
     label,
     legend_below,
     log_band,
@@ -47,7 +49,7 @@ LABELLED_EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 def main(spectra: Path, svg: Path, png: Path, dataset: str, local: bool) -> None:
     """Draw every trained run of one data set, the `local` models or all others."""
-    save_figure(draw(read_dataset(spectra), dataset, local=local), svg, png)
+    save_figure(figure_of(partial(draw, dataset=dataset, local=local), read_dataset(spectra)), svg, png)
 
 
 def draw(spectra: xr.Dataset, dataset: str, *, local: bool = False) -> Figure:

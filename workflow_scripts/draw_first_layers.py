@@ -9,7 +9,6 @@ from workflow_scripts.support.filter_panels import ENDS, first_layers, mosaic, p
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.plotting import PAGE_WIDTH, label, note_figure, panels, save_figure
 
-MOST = 64  # filters of a network
 TITLE = 0.25  # inches above a panel
 
 
@@ -28,7 +27,7 @@ def draw(layers: dict[tuple[str, str], xr.Dataset]) -> Figure:
     for axes, ((dataset, network), layer) in zip(grid, layers.items(), strict=True):
         size = layer.sizes["row"]
         for axis, filters, state in zip(axes, layer.first_layer_filters.values, ENDS, strict=True):
-            mosaic(axis, pictures(filters[:MOST].astype(float)), columns_of(size))
+            mosaic(axis, pictures(filters.astype(float)), columns_of(size))
             axis.set_title(f"{label(network)}, {label(dataset)}, {state}", pad=3)
             axis.set_anchor("NW")
     return figure
@@ -42,7 +41,7 @@ def columns_of(size: int) -> int:
 def height(layer: xr.Dataset) -> float:
     """Inches that a row of panels needs beneath its titles."""
     columns = columns_of(layer.sizes["row"])
-    rows = -(-min(layer.sizes["filter"], MOST) // columns)
+    rows = -(-layer.sizes["filter"] // columns)
     return 0.5 * (PAGE_WIDTH - 0.4) * rows / columns
 
 

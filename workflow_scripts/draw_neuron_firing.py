@@ -13,7 +13,16 @@ from workflow_scripts.diffeo.neuron_averages import closest_to_one
 from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, initial
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.plotting import COLOURS, band, datasets_and_networks, label, legend_below, panels, save_figure
+from workflow_scripts.support.plotting import (
+    COLOURS,
+    band,
+    datasets_and_networks,
+    figure_of,
+    label,
+    legend_below,
+    panels,
+    save_figure,
+)
 from workflow_scripts.support.transform_panels import STATES, TRANSFORM_STYLES, activations_of, legend_entries
 
 COLUMNS = {
@@ -30,7 +39,7 @@ ACTIVE_LABELS = {"active_fraction": "active patches", "firing_neurons": "active 
 
 def main(local_transforms: Path, svg: Path, png: Path) -> None:
     """Draw at the rms displacement that is closest to 1 pixel."""
-    save_figure(draw(read_dataset(local_transforms)), svg, png)
+    save_figure(figure_of(draw, read_dataset(local_transforms)), svg, png)
 
 
 def draw(table: xr.Dataset) -> Figure:

@@ -1,5 +1,6 @@
 """Draw the stability of neurons to local transforms against depth: rows are networks, columns choices of patches."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from workflow_scripts.diffeo.neuron_averages import closest_to_one
 from workflow_scripts.diffeo.run_averages import average_over_runs, dataset_with_most, log10_with_error, trained
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import read_dataset
-from workflow_scripts.support.plotting import datasets_and_networks, label, legend_below, log_band, panels, save_figure
+from workflow_scripts.support.plotting import datasets_and_networks, figure_of, label, legend_below, log_band, panels, save_figure
 from workflow_scripts.support.transform_panels import STATES, TRANSFORM_STYLES, activations_of, legend_entries
 
 CHOICES = {"random": "random patches", "top1": "strongest patch", "topk": "k strongest patches"}
@@ -21,7 +22,7 @@ LABELS = {"normalised": "α normalised", "raw": "α"}
 
 def main(local_transforms: Path, svg: Path, png: Path, quantity: str, norm: str) -> None:
     """Draw α, `normalised` or `raw`, at the value of a norm that is closest to 1."""
-    save_figure(draw(read_dataset(local_transforms), quantity, norm), svg, png)
+    save_figure(figure_of(partial(draw, quantity=quantity, norm=norm), read_dataset(local_transforms)), svg, png)
 
 
 def draw(table: xr.Dataset, quantity: str, norm: str) -> Figure:

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
-from workflow_scripts.support.plotting import COLOURS, label, legend_below, panels, save_figure
+from workflow_scripts.support.plotting import COLOURS, figure_of, label, legend_below, panels, save_figure
 
 MOST = 5  # convolutions beside each other
 BOX: dict[str, Any] = {"color": COLOURS[3], "linewidth": 1.4}
@@ -23,7 +23,7 @@ VEIL = COLOURS[1]
 
 def main(receptive_fields: Path, effective_fields: Path, svg: Path, png: Path) -> None:
     """Draw one run: its network's boxes and profiles, and its effective receptive fields."""
-    save_figure(draw(read_dataset(receptive_fields), read_dataset(effective_fields)), svg, png)
+    save_figure(figure_of(draw, read_dataset(receptive_fields), read_dataset(effective_fields)), svg, png)
 
 
 def draw(network: xr.Dataset, effective: xr.Dataset) -> Figure:

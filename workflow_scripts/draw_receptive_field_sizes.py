@@ -18,6 +18,7 @@ from workflow_scripts.support.plotting import (
     TRAINED,
     band,
     datasets_and_networks,
+    figure_of,
     label,
     legend_below,
     line_style,
@@ -33,7 +34,7 @@ STATES = ((initial, INITIAL), (trained, TRAINED))
 
 def main(summary: Path, svg: Path, png: Path) -> None:
     """Draw the convolutions of all networks, initial and at the last epoch."""
-    save_figure(draw(read_dataset(summary)), svg, png)
+    save_figure(figure_of(draw, read_dataset(summary)), svg, png)
 
 
 def draw(fields: xr.Dataset) -> Figure:

@@ -17,6 +17,7 @@ from workflow_scripts.support.plotting import (
     GREY,
     band,
     datasets_and_networks,
+    figure_of,
     label,
     legend_below,
     line_style,
@@ -31,7 +32,7 @@ PART: dict[str, Any] = {"linestyle": (0, (3, 1.5))}
 
 def main(local_transforms: Path, svg: Path, png: Path) -> None:
     """Draw what holds whatever the weights, at the Frobenius norm that is closest to 1."""
-    save_figure(draw(read_dataset(local_transforms)), svg, png)
+    save_figure(figure_of(draw, read_dataset(local_transforms)), svg, png)
 
 
 def draw(table: xr.Dataset) -> Figure:

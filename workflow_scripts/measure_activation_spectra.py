@@ -20,10 +20,11 @@ from workflow_scripts.diffeo.activation_spectra import (
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset, write_empty
 from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import load_probe, prepare_torch
 
+NO_MAPS = "no operation makes maps of more than one pixel of the images"
 SHARES = ("normalisation", "map_mean")
 MEANING = {
     "power": (SHARES, "share of the power in the bin of |k|"),
@@ -50,11 +51,16 @@ def main(
     """Look at all checkpoints of a run; `labels` names the run, `settings` is a block of the configuration."""
     prepare_torch(threads, device)
     images, _ = load_probe(data, settings["images"], device)
+    title = f"Power spectra of the activations of {labels['network']} on {labels['dataset']}"
+    about: dict[str, Any] = {"title": title, "configuration": {"activation_spectra": settings}, "device": device}
     epochs: dict[int, xr.Dataset] = {}
     for epoch, observed in observed_checkpoints(checkpoints, images, device):
         batch_size = images_per_batch(observed, images[:1], memory_mb)
         found = activation_spectra(observed, images, batch_size=batch_size, progress=progress)
         epochs[epoch] = as_dataset(found)
+    if all(observed.operations[index].kind == "input" for index in found):
+        write_empty(spectra, labels, note=NO_MAPS, **about)
+        return
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
     sizes = [measured.shape[1:] for measured in found.values()]
     dataset["modes"] = modes(sizes)
@@ -63,9 +69,7 @@ def main(
     write_dataset(
         with_run_dimensions(dataset, labels).assign_coords(layer_coordinates(observed, found)),
         spectra,
-        title=f"Power spectra of the activations of {labels['network']} on {labels['dataset']}",
-        configuration={"activation_spectra": settings},
-        device=device,
+        **about,
     )
 
 

@@ -24,9 +24,9 @@ from workflow_scripts.diffeo.randomness import derive_seed
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import with_run_dimensions, write_dataset, write_empty
 
-NO_CONVOLUTION = ConvolutionPair("", reason="the network has no convolution")
+NO_CONVOLUTION = "the network has no convolution"
 MEANING = {
     "correlation": "partial correlation, over pairs of channels, of their likeness up to a transformation with their coupling",
     "correlation_standard_error": "standard error of correlation over channels",
@@ -43,16 +43,20 @@ COMMENT = "missing where `reason` says why, and where too few filters can be com
 
 def main(checkpoints: list[Path], coupled: Path, labels: dict[str, Any], settings: dict[str, Any], threads: int) -> None:
     """Test every pair of consecutive convolutions of each checkpoint."""
+    title = f"Coupling of rotated neurons in {labels['network']} on {labels['dataset']}"
+    about: dict[str, Any] = {"title": title, "configuration": {"channel_coupling": settings}, "seed": settings["seed"]}
     torch.set_num_threads(threads)
     parts = []
     for checkpoint in progress(checkpoints):
         network, content = load_network(checkpoint)
-        pairs = convolution_pairs(network.eval()) or [NO_CONVOLUTION]
+        pairs = convolution_pairs(network.eval())
+        if not pairs:
+            write_empty(coupled, labels, note=NO_CONVOLUTION, **about)
+            return
         parts.append(as_dataset(pairs, settings).expand_dims(epoch=[content["epoch"]]))
         coordinates = layer_coordinates(pairs, ObservedNetwork(network))
     dataset = with_run_dimensions(xr.concat(parts, dim="epoch"), labels).assign_coords(coordinates)
-    title = f"Coupling of rotated neurons in {labels['network']} on {labels['dataset']}"
-    write_dataset(dataset, coupled, title=title, configuration={"channel_coupling": settings}, seed=settings["seed"])
+    write_dataset(dataset, coupled, **about)
 
 
 def as_dataset(pairs: list[ConvolutionPair], settings: Mapping[str, Any]) -> xr.Dataset:
@@ -102,7 +106,7 @@ def too_few(pair: ConvolutionPair) -> str:
 def layer_coordinates(pairs: list[ConvolutionPair], observed: ObservedNetwork) -> dict[str, tuple[tuple[str, str], Any]]:
     """Name and relative depth (as in stability files) of each convolution, the one before it, or why it has no number."""
     names = [operation.name for operation in observed.operations]
-    depth = [names.index(pair.name) / (len(names) - 2) if pair.name else np.nan for pair in pairs]
+    depth = [names.index(pair.name) / (len(names) - 2) for pair in pairs]
     columns = {
         "layer_name": [pair.name for pair in pairs],
         "layer_before": [pair.before for pair in pairs],

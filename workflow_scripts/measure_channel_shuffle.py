@@ -20,12 +20,12 @@ from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.measure_stability import make_perturbations, radius_of
 from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import numbered, read_dataset, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, read_dataset, with_run_dimensions, write_dataset, write_empty
 from workflow_scripts.support.tensors import load_probe, prepare_torch
 
 VARIANTS = ("shuffled", "shuffled_recalibrated")
 LAYER_COORDINATES = ("layer_name", "operation", "relative_depth")
-NOTHING_TO_SHUFFLE = "no convolution of this network has input channels to shuffle: shuffled numbers are missing"
+NOTHING_TO_SHUFFLE = "no convolution has several input channels to shuffle"
 MOVED = "squared distance of the activations of the moved and the reference image"
 SPREAD = "squared distance of a reference image's activation from the mean activation"
 SQUARED = "squared activation"
@@ -60,6 +60,9 @@ def main(
     threads: int,
 ) -> None:
     """Measure the checkpoints as in their files of `stability`, whose settings `sweep`, `ensemble` and `probe` are."""
+    title = f"Channel shuffling of {labels['network']} on {labels['dataset']}"
+    blocks = {"channel_shuffle": settings, "stability": sweep, "deformations": ensemble, "probe": probe}
+    about: dict[str, Any] = {"title": title, "configuration": blocks, "device": device, "seed": settings["seed"]}
     prepare_torch(threads, device)
     images, _ = load_probe(data, probe["images"], device)
     calibrated = one_strength(read_dataset(calibration).sel(cutoff=sweep["cutoff"]).squeeze("dataset"), settings)
@@ -69,22 +72,17 @@ def main(
     parts, standards = [], [read_dataset(path) for path in stability]
     for checkpoint, standard in zip(checkpoints, standards, strict=True):
         network, content = load_network(checkpoint)
-        epoch = content["epoch"]
+        epoch, names = content["epoch"], list(shuffled_convolutions(network, first_layer=settings["first_layer"]))
+        if not names:
+            write_empty(shuffle, labels, note=NOTHING_TO_SHUFFLE, **about)
+            return
         reference = one_strength(standard.squeeze(list(labels), drop=True).sel(epoch=epoch, drop=True), settings)
         part = of_checkpoint(network.to(device), epoch, inputs, reference, settings)
         parts.append(part.expand_dims(epoch=[epoch]))
     dataset = with_run_dimensions(xr.concat(parts, dim="epoch", coords="minimal", compat="override"), labels)
     coordinates = {name: standards[0][name] for name in LAYER_COORDINATES}
-    dataset = dataset.assign_coords(coordinates | convolution_coordinates(names_of(network, settings), standards[0]))
-    write_dataset(
-        dataset,
-        shuffle,
-        title=f"Channel shuffling of {labels['network']} on {labels['dataset']}",
-        configuration={"channel_shuffle": settings, "stability": sweep, "deformations": ensemble, "probe": probe},
-        device=device,
-        seed=settings["seed"],
-        note=NOTHING_TO_SHUFFLE if bool(dataset.squared_distance.isnull().all()) else "",
-    )
+    dataset = dataset.assign_coords(coordinates | convolution_coordinates(names, standards[0]))
+    write_dataset(dataset, shuffle, **about)
 
 
 def one_strength(dataset: xr.Dataset, settings: Mapping[str, Any]) -> xr.Dataset:
@@ -111,12 +109,8 @@ def of_checkpoint(
     whole_batch = prepare_batch_norm(network, inputs.images, epoch, inputs.sweep["batchnorm_at_init"])
     shuffled = shuffled_sweeps(network, inputs, settings, whole_batch=whole_batch)
     singles = single_shuffles(network, inputs, settings, whole_batch=whole_batch)
-    return as_dataset(shuffled, singles, standard, list(inputs.perturbations), len(names_of(network, settings)), settings)
-
-
-def names_of(network: nn.Module, settings: Mapping[str, Any]) -> list[str]:
-    """Names of the convolutions that are shuffled, one empty name where there is none."""
-    return list(shuffled_convolutions(network, first_layer=settings["first_layer"])) or [""]
+    convolutions = len(shuffled_convolutions(network, first_layer=settings["first_layer"]))
+    return as_dataset(shuffled, singles, standard, list(inputs.perturbations), convolutions, settings)
 
 
 def measured(network: nn.Module, inputs: Inputs, *, whole_batch: bool) -> Sweep:
@@ -140,10 +134,8 @@ def batch_size(observed: ObservedNetwork, inputs: Inputs, *, whole_batch: bool) 
 
 
 def shuffled_sweeps(network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool) -> list[list[Sweep]]:
-    """For each permutation the sweeps of `VARIANTS`; empty where there is nothing to shuffle."""
+    """For each permutation the sweeps of `VARIANTS`."""
     found: list[list[Sweep]] = []
-    if not shuffled_convolutions(network, first_layer=settings["first_layer"]):
-        return found
     for permutation in progress(range(settings["permutations"])):
         shuffled = shuffle_channels(network, settings["seed"], permutation, first_layer=settings["first_layer"])
         calibrated = recalibrated(shuffled, inputs.images)
@@ -155,10 +147,10 @@ def shuffled_sweeps(network: nn.Module, inputs: Inputs, settings: Mapping[str, A
 def single_shuffles(
     network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool
 ) -> tuple[Tensor, Tensor] | None:
-    """The sweep of the output with one convolution shuffled at a time; `None` if there is none, or the network is not traced."""
+    """The sweep of the output with one convolution shuffled at a time; `None` if none is, or the network is not traced."""
     permutations = range(settings["single_permutations"])
     convolutions = shuffled_convolutions(network, first_layer=settings["first_layer"])
-    if not (permutations and convolutions and inputs.sweep["operations"] == "every"):
+    if not (permutations and inputs.sweep["operations"] == "every"):
         return None
     orders = {
         name: torch.stack([channel_order(settings["seed"], number, name, convolution.weight.shape[1]) for number in permutations])

@@ -22,7 +22,7 @@ from workflow_scripts.diffeo.receptive_fields import Box, receptive_boxes
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.images import load_images
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset, write_empty
 from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import normalised, prepare_torch
 
@@ -30,6 +30,7 @@ AXES = ("row", "column")
 PATCH = ("layer", "feature", "patch")
 PICTURE = ("channel", *AXES)
 LEVELS = 127  # of an int8 on either side of 0
+NO_RECTIFIED_MAPS = "a deconvnet is defined for ReLUs of maps, and the network has none, or other activation functions"
 MISSING = -1  # an index where fewer channels are active than asked for
 MEANING = {
     "feature_channel": (PATCH[:2], "channel of the layer; -1 where fewer are active than asked for"),
@@ -65,6 +66,8 @@ def main(
     threads: int,
 ) -> None:
     """Look at the checkpoints of a run on its validation images, or test images where a data set has no others."""
+    title = f"Deconvolution of the strongest patches of {labels['network']} on {labels['dataset']}"
+    about: dict[str, Any] = {"title": title, "configuration": {"deconvolution": settings}, "device": device}
     prepare_torch(threads, device)
     stored = load_images(data, dict.fromkeys(("validation", "test"), settings["images"]), at_most=True)
     split = "validation" if len(stored.images["validation"]) else "test"
@@ -72,6 +75,9 @@ def main(
     epochs: dict[int, xr.Dataset] = {}
     for epoch, observed in observed_checkpoints(progress(checkpoints), images, device):
         layers = rectified_maps(observed, images[:1])
+        if not layers:
+            write_empty(deconvolution, labels, note=NO_RECTIFIED_MAPS, **about)
+            return
         found = measured(observed, images, layers, settings, memory_mb)
         epochs[epoch] = as_dataset(found)
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
@@ -79,9 +85,7 @@ def main(
     write_dataset(
         with_run_dimensions(dataset, labels).assign_coords(layer_coordinates(observed, layers)),
         deconvolution,
-        title=f"Deconvolution of the strongest patches of {labels['network']} on {labels['dataset']}",
-        configuration={"deconvolution": settings},
-        device=device,
+        **about,
         seed=settings["seed"],
         searched=f"{len(images)} {split} images",
     )

@@ -13,10 +13,11 @@ from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.receptive_field_averages import effective_size
 from workflow_scripts.diffeo.variables import described, variable
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset, write_empty
 from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import load_probe, prepare_torch
 
+NO_CONVOLUTION = "the network has no convolution"
 LAYER = ("network", "layer")
 
 
@@ -30,11 +31,9 @@ def main(
     device: str,
     threads: int,
 ) -> None:
-    """Look at all checkpoints of a run; `labels` names the run, `settings` is a block of the configuration.
-
-    Raises:
-        ValueError: the network has no convolution.
-    """
+    """Look at all checkpoints of a run; `labels` names the run, `settings` is a block of the configuration."""
+    title = f"Effective receptive fields of {labels['network']} on {labels['dataset']}"
+    about: dict[str, Any] = {"title": title, "configuration": {"receptive_fields": settings}, "device": device}
     prepare_torch(threads, device)
     images, _ = load_probe(data, settings["images"], device)
     epochs: dict[int, xr.Dataset] = {}
@@ -43,7 +42,8 @@ def main(
         signs = {key: settings[key] for key in ("seed", "draws")}
         found = effective_fields(observed, images, **signs, batch_size=batch_size, progress=progress)
         if not found:
-            raise ValueError(f"{labels['network']} has no convolution: it has no receptive fields to measure")
+            write_empty(fields, labels, note=NO_CONVOLUTION, **about)
+            return
         epochs[epoch] = as_dataset(found, strongest_maps(observed, images[:1]))
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
     size = effective_size(dataset.total, dataset.peak)
@@ -55,9 +55,7 @@ def main(
     write_dataset(
         with_run_dimensions(numbered(dataset), labels).assign_coords(about_layers(observed, found)),
         fields,
-        title=f"Effective receptive fields of {labels['network']} on {labels['dataset']}",
-        configuration={"receptive_fields": settings},
-        device=device,
+        **about,
     )
 
 

@@ -13,22 +13,23 @@ from workflow_scripts.diffeo.randomness import derive_seed
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.checkpoints import load_network
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset, write_empty
 
 LAYER = ("network", "layer")
+NO_FILTERS = "no convolution has filters of 2 x 2 pixels or more that are the same at all positions"
+MOST = 64  # filters of the first layer that are kept as pictures, and fitted
 NULL_DRAWS = 4  # random filters for each filter that a Gabor function is fitted to
 
 
 def main(checkpoints: list[Path], filter_spectra: Path, labels: dict[str, Any]) -> None:
-    """Compare every epoch with epoch 0, the first of `checkpoints`; `labels` names the run.
-
-    Raises:
-        ValueError: the network has no square convolution of 2 × 2 pixels or more.
-    """
+    """Compare every epoch with epoch 0, the first of `checkpoints`; `labels` names the run."""
+    title = f"Filter spectra of {labels['network']} on {labels['dataset']}"
+    about: dict[str, Any] = {"title": title, "configuration": {"filter_spectra": True}, "seed": labels["seed"]}
     first = load_network(checkpoints[0])[0]
     initial = filters_of(first)
     if not initial:
-        raise ValueError(f"{labels['network']} has no convolution of 2 x 2 pixels or more: filter_spectra cannot analyse it")
+        write_empty(filter_spectra, labels, note=NO_FILTERS, **about)
+        return
     epochs, spectra = [], []
     for path in progress(checkpoints):
         network, content = load_network(path)
@@ -44,15 +45,7 @@ def main(checkpoints: list[Path], filter_spectra: Path, labels: dict[str, Any]) 
     dataset = numbered(xr.concat(spectra, dim="epoch")).assign_coords(epoch=epochs)
     dataset = with_run_dimensions(dataset, labels).merge(about_modes(initial)).assign_coords(about_layers(first))
     skipped = [name for name in convolutions(first) if name not in initial]
-    write_dataset(
-        dataset,
-        filter_spectra,
-        title=f"Filter spectra of {labels['network']} on {labels['dataset']}",
-        configuration={"filter_spectra": True},
-        seed=labels["seed"],
-        skipped_layers=", ".join(skipped),
-        null_draws=NULL_DRAWS,
-    )
+    write_dataset(dataset, filter_spectra, **about, skipped_layers=", ".join(skipped), null_draws=NULL_DRAWS)
 
 
 def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
@@ -71,9 +64,9 @@ def about_first_layer(network: nn.Module, seed: int) -> xr.Dataset:
     name, filters = next(iter(convolutions(network))), filters_of(network)
     if name not in filters:
         return xr.Dataset()
-    first = filters[name]
-    pictures = variable(("filter", "channel", "row", "column"), first.astype(np.float32), "filters of the first layer", "weight")
-    dataset = xr.Dataset({"first_layer_filters": pictures})
+    first = filters[name][:MOST]
+    dims, meaning = ("filter", "channel", "row", "column"), f"filters of the first layer, the first {MOST} if there are more"
+    dataset = xr.Dataset({"first_layer_filters": variable(dims, first.astype(np.float32), meaning, "weight")})
     if first.shape[-1] < SMALLEST:
         return dataset
     return dataset.merge(gabor_fits(principal_pictures(first), null_draws=NULL_DRAWS, seed=derive_seed(seed, "gabor null")))

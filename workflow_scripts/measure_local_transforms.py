@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workflow_scripts.diffeo.affine import NORMS, TRANSFORMS
 from workflow_scripts.diffeo.contribution_profiles import AveragingNetwork
+from workflow_scripts.diffeo.local_models import LocallyConnected2d
 from workflow_scripts.diffeo.neuron_stability import (
     NeuronResponses,
     PatchSet,
@@ -35,7 +36,7 @@ from workflow_scripts.diffeo.transform_displacement import (
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.images import load_images
 from workflow_scripts.support.jobs import progress, run
-from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset, write_empty
 from workflow_scripts.support.observed import observed_checkpoints
 from workflow_scripts.support.tensors import normalised, prepare_torch
 
@@ -71,25 +72,36 @@ def main(
     threads: int,
 ) -> None:
     """Random patches are of test images, the strongest ones of validation images (test images, if there are no others)."""
+    title = f"Stability of the neurons of {labels['network']} on {labels['dataset']} to local transforms"
+    about: dict[str, Any] = {"title": title, "configuration": {"local_transforms": settings}, "device": device}
     prepare_torch(threads, device)
     stored = load_images(data, {"test": settings["images"], "validation": settings["selection_images"]}, at_most=True)
     images = normalised(stored, "test", device)
     selected = "validation" if len(stored.images["validation"]) else "test"
     epochs: dict[int, xr.Dataset] = {}
     for epoch, observed in observed_checkpoints(checkpoints, images, device):
+        note = why_not(observed, images[:1])
+        if note:
+            write_empty(local_transforms, labels, note=note, **about)
+            return
         epochs[epoch] = measured(observed, images, normalised(stored, selected, device), settings, memory_mb)
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).merge(geometry(observed, images, settings))
     labelled = with_run_dimensions(numbered(dataset.assign_coords(coordinates(settings))), labels)
     write_dataset(
         labelled.assign_coords(layer_coordinates(observed, dataset.layer.values)),
         local_transforms,
-        title=f"Stability of the neurons of {labels['network']} on {labels['dataset']} to local transforms",
-        configuration={"local_transforms": settings},
-        device=device,
+        **about,
         seed=settings["seed"],
         random_patches=f"one of each of {len(images)} test images",
         strongest_patches=f"of {len(stored.images[selected])} {selected} images",
     )
+
+
+def why_not(observed: ObservedNetwork, image: Tensor) -> str:
+    """Why the neurons of a network cannot be measured on crops of images like `image` (1, ch, n, n); empty if they can."""
+    if any(isinstance(module, LocallyConnected2d) for module in observed.module.modules()):
+        return "filters belong to positions: a crop of the image does not do"
+    return "" if sites_of(observed, image) else "no convolution or activation makes maps of the images"
 
 
 def measured(

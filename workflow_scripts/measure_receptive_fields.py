@@ -13,8 +13,9 @@ from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.receptive_fields import Box, Pair, map_sizes, receptive_boxes
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support.jobs import run
-from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset
+from workflow_scripts.support.netcdf import numbered, with_run_dimensions, write_dataset, write_empty
 
+NO_MAPS = "no operation makes maps of the images"
 AXES = ("row", "column")
 LAYER = ("network", "layer")
 
@@ -26,14 +27,18 @@ def main(receptive_fields: Path, labels: dict[str, Any], specification: dict[str
     network = build_network(specification, input_shape=shape, classes=2, seed=0)
     observed = ObservedNetwork(network.eval())
     sizes, boxes = map_sizes(observed, shape), receptive_boxes(observed, shape)
+    title = f"Receptive fields of {labels['network']} on images of {labels['dataset']}"
+    about: dict[str, Any] = {"title": title, "configuration": {labels["network"]: specification, "input_shape": input_shape}}
+    if not set(sizes) - {0}:
+        write_empty(receptive_fields, labels, note=NO_MAPS, **about)
+        return
     averages = AveragingNetwork(observed, shape)
     dataset = about_boxes(sizes, {index: boxes[index] for index in sizes}, (height, width))
     dataset = dataset.merge(about_profiles(averages, sizes, (height, width))).assign_coords(layer=list(sizes), axis=list(AXES))
     write_dataset(
         with_run_dimensions(numbered(dataset), labels).assign_coords(about_layers(observed, sizes)),
         receptive_fields,
-        title=f"Receptive fields of {labels['network']} on images of {labels['dataset']}",
-        configuration={labels["network"]: specification, "input_shape": input_shape},
+        **about,
     )
 
 

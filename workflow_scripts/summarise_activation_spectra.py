@@ -10,8 +10,7 @@ from workflow_scripts.support.tables import run_table
 
 def main(activation_spectra: list[Path], summary: Path, architectures: dict[str, str]) -> None:
     """Write the averages of every checkpoint; `architectures` maps names of networks."""
-    table = run_table(activation_spectra, activation_statistics, architectures)
-    table = table.assign({name: table[name].fillna("") for name in ("layer_name", "operation")})
+    table = run_table(activation_spectra, activation_statistics, architectures, text=("layer_name", "operation"))
     write_dataset(table, summary, title="Activations of all checkpoints", configuration={"networks": architectures})
 
 

@@ -10,8 +10,7 @@ from workflow_scripts.support.tables import run_table
 
 def main(channel_coupling: list[Path], summary: Path, architectures: dict[str, str]) -> None:
     """Write the averages of every checkpoint; `architectures` maps names of networks."""
-    table = run_table(channel_coupling, coupling_statistics, architectures)
-    table = table.assign({name: table[name].fillna("") for name in ("layer_name", "layer_before")})
+    table = run_table(channel_coupling, coupling_statistics, architectures, text=("layer_name", "layer_before"))
     write_dataset(table, summary, title="Coupling of rotated neurons, all checkpoints", configuration={"networks": architectures})
 
 

@@ -10,8 +10,7 @@ from workflow_scripts.support.tables import run_table
 
 def main(channel_shuffle: list[Path], summary: Path, architectures: dict[str, str]) -> None:
     """Write the averages of every checkpoint; `architectures` maps names of networks."""
-    table = run_table(channel_shuffle, shuffle_statistics, architectures)
-    table = table.assign({name: table[name].fillna("") for name in ("layer_name", "operation", "convolution_name")})
+    table = run_table(channel_shuffle, shuffle_statistics, architectures, text=("layer_name", "operation", "convolution_name"))
     write_dataset(table, summary, title="Shuffled channels, all checkpoints", configuration={"networks": architectures})
 
 

@@ -10,8 +10,7 @@ from workflow_scripts.support.tables import run_table
 
 def main(deconvolution: list[Path], summary: Path, architectures: dict[str, str]) -> None:
     """Write the averages over the channels of every layer; `architectures` maps names of networks."""
-    table = run_table(deconvolution, deconvolution_statistics, architectures, PICTURES)
-    table = table.assign(layer_name=table.layer_name.fillna(""))
+    table = run_table(deconvolution, deconvolution_statistics, architectures, text=("layer_name",), unread=PICTURES)
     write_dataset(table, summary, title="Deconvolution: averages over channels", configuration={"networks": architectures})
 
 

@@ -20,8 +20,7 @@ STATISTICS = ("ratio", "eigenspace_ratio", "low_pass", "pooling")
 
 def main(filter_spectra: list[Path], summary: Path, architectures: dict[str, str]) -> None:
     """Write what training did to the filters of every checkpoint; `architectures` maps names of networks."""
-    table = run_table(filter_spectra, changes, architectures)
-    table = table.assign(layer_name=table.layer_name.fillna(""))
+    table = run_table(filter_spectra, changes, architectures, text=("layer_name",))
     write_dataset(table, summary, title="Filters of all checkpoints", configuration={"networks": architectures})
 
 

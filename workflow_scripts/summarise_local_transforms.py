@@ -10,8 +10,7 @@ from workflow_scripts.support.tables import run_table
 
 def main(local_transforms: list[Path], summary: Path, architectures: dict[str, str]) -> None:
     """Write the averages of every checkpoint; `architectures` maps names of networks."""
-    table = run_table(local_transforms, neuron_statistics, architectures)
-    table = table.assign({name: table[name].fillna("") for name in ("layer_name", "operation")})
+    table = run_table(local_transforms, neuron_statistics, architectures, text=("layer_name", "operation"))
     title = "Stability of neurons to local transforms, all checkpoints"
     write_dataset(table, summary, title=title, configuration={"networks": architectures})
 

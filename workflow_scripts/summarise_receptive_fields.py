@@ -17,9 +17,9 @@ OF_PROFILE = {"effective_size": "profile_size"}  # beside the effective sizes of
 
 def main(receptive_fields: list[Path], effective_fields: list[Path], summary: Path, architectures: dict[str, str]) -> None:
     """Write the fields of every checkpoint; `architectures` maps names of networks."""
-    table = run_table(effective_fields, field_statistics, architectures)
-    table = table.assign(layer_name=table.layer_name.fillna(""))
-    table = table.assign(structure(table, [read_dataset(path) for path in receptive_fields]))
+    table = run_table(effective_fields, field_statistics, architectures, text=("layer_name",))
+    if table.sizes["checkpoint"]:
+        table = table.assign(structure(table, [read_dataset(path) for path in receptive_fields]))
     write_dataset(table, summary, title="Receptive fields of all checkpoints", configuration={"networks": architectures})
 
 
@@ -27,10 +27,11 @@ def structure(table: xr.Dataset, networks: list[xr.Dataset]) -> dict[str, xr.Var
     """What the network alone says of each convolution (checkpoint, layer): the box along rows, and the contribution profile."""
     known = {(each.dataset.item(), each.network.item()): each.squeeze(("dataset", "network"), drop=True) for each in networks}
     rows = [known[pair].reindex(layer=table.layer) for pair in zip(table.dataset.values, table.network.values, strict=True)]
+    described = next(each for each in networks if each.data_vars)
     found = {}
     for name, unit in STRUCTURE.items():
         values = np.stack([row[name].isel(axis=0, missing_dims="ignore").values.astype(float) for row in rows])
-        meaning = networks[0][name].attrs["long_name"]
+        meaning = described[name].attrs["long_name"]
         kept = np.where(table.layer_name == "", np.nan, values)
         found[OF_PROFILE.get(name, name)] = variable(("checkpoint", "layer"), kept, meaning, unit)
     return found

@@ -15,7 +15,6 @@ from workflow_scripts.support.configuration import (
     check_references,
     check_schema,
     expand_runs,
-    has_filters,
     image_shape,
     in_key_order,
     is_training,
@@ -501,21 +500,6 @@ def test_order_of_keys_in_the_file_does_not_matter() -> None:
     backwards = {key: backwards[key] for key in reversed(backwards)}
     assert repr(in_key_order(backwards)) == repr(in_key_order(minimal()))
     assert in_key_order(minimal()) == minimal()
-
-
-@pytest.mark.parametrize(
-    ("network", "expected"),
-    [
-        ({"architecture": "fully_connected", "depth": 2}, False),
-        ({"architecture": "simple_cnn", "depth": 2, "filter_size": 1}, False),
-        ({"architecture": "simple_cnn", "depth": 2, "filter_size": 3}, True),
-        ({"architecture": "vgg11"}, True),
-        ({"architecture": "local_model", "filter_size": 5, "locally_connected": False}, True),
-        ({"architecture": "local_model", "filter_size": 5, "locally_connected": True}, False),
-    ],
-)
-def test_networks_with_filters_have_convolutions_of_more_than_one_pixel(network: dict[str, Any], expected: bool) -> None:
-    assert has_filters(network) == expected
 
 
 @pytest.mark.parametrize(

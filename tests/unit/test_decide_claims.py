@@ -185,3 +185,24 @@ def test_page_for_browsers_has_the_same_tables():
     assert "<h1>Title</h1>" in page
     assert "Two lines." in page
     assert "<table><tr><th>a</th><th>b</th></tr><tr><td>1 &lt; 2</td><td><b>yes</b></td></tr></table>" in page
+
+
+def test_networks_that_an_analysis_makes_no_sense_for_are_listed(tmp_path):
+    sources = make_sources()
+    sources["local_transforms"].attrs["left_out"] = "fc2 on dots: no maps\nfc4 on dots: no maps"
+    _, text, page = decide_all(tmp_path, sources)
+    section = text.split("## Not measured, because it makes no sense")[1]
+    assert [line for line in section.splitlines() if line.startswith("| local")] == [
+        "| local_transforms | fc2 on dots | no maps |",
+        "| local_transforms | fc4 on dots | no maps |",
+    ]
+    assert "<td>fc4 on dots</td><td>no maps</td>" in page
+
+
+def test_claims_on_a_table_without_rows_are_undecided(tmp_path):
+    sources = {"local_transforms": xr.Dataset(coords={"network": ("checkpoint", np.array([], str))})}
+    claims, _, _ = decide_all(tmp_path, sources)
+    (name, *_) = [claim.name for claim in NEURON_CLAIMS]
+    chosen = claims.sel(claim=name)
+    assert chosen.verdict == "undecided"
+    assert chosen.reason == "the analysis 'local_transforms' makes no sense for the networks that were measured"

@@ -186,11 +186,10 @@ def test_relu6_is_rectified_as_a_relu_is() -> None:
 
 
 def test_other_activation_functions_are_refused() -> None:
-    with pytest.raises(ValueError, match="layer 1 is a SiLU; a deconvnet is defined for ReLU and ReLU6 only"):
+    with pytest.raises(ValueError, match="layer 1 is neither ReLU nor ReLU6: a deconvnet is defined for these only"):
         network = observed(nn.Conv2d(1, 2, 3), nn.SiLU())
         deconvolve(network, noise(1, 1, 5, 5), 2, *every_neuron(network, noise(1, 1, 5, 5), 2), batch_size=3)
-    with pytest.raises(ValueError, match="SiLU"):
-        rectified_maps(network, noise(1, 1, 5, 5))
+    assert rectified_maps(network, noise(1, 1, 5, 5)) == []
 
 
 def test_many_patches_of_many_images_at_once_are_those_of_each_alone() -> None:

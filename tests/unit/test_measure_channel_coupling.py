@@ -113,11 +113,10 @@ def test_the_null_is_a_function_of_the_seed_and_not_of_the_other_checkpoints(mea
     assert (without.correlation != again.correlation).sel(transformation="rotation", layer=[1, 2]).all()
 
 
-def test_networks_without_pairs_have_missing_numbers_and_say_why(tmp_path: Path) -> None:
+def test_the_file_of_a_network_without_convolutions_says_why_it_is_empty(tmp_path: Path) -> None:
     found = measure(tmp_path, FC, build(FC))
-    assert found.reason.values.tolist() == [["the network has no convolution"]]
-    assert found.sizes["layer"] == 1
-    assert found.correlation.isnull().all()
+    assert not found.data_vars
+    assert found.note == "the network has no convolution"
 
 
 def test_layers_of_few_channels_say_so(tmp_path: Path) -> None:

@@ -107,10 +107,24 @@ def test_files_of_all_runs_combine_by_coordinates(runs: dict[str, Path]) -> None
         assert cube.ratio.sel(network="resnet18", mode=slice(9, None)).isnull().all()
 
 
-def test_a_network_without_filters_is_refused(tmp_path: Path) -> None:
+def test_the_file_of_a_network_without_filters_says_why_it_is_empty(runs: dict[str, Path], tmp_path: Path) -> None:
     paths, labels = save_run(tmp_path, "fc2")
-    with pytest.raises(ValueError, match="fc2 has no convolution of 2 x 2 pixels or more"):
-        measure_filter_spectra.main(paths, tmp_path / "fc2.nc", labels)
+    measure_filter_spectra.main(paths, tmp_path / "fc2.nc", labels)
+    empty = read_dataset(tmp_path / "fc2.nc")
+    assert not empty.data_vars
+    assert {name: empty[name].item() for name in labels} == labels
+    assert empty.note == "no convolution has filters of 2 x 2 pixels or more that are the same at all positions"
+    files = list(map(str, [tmp_path / "fc2.nc", *runs.values()]))
+    with xr.open_mfdataset(files, combine="by_coords", join="outer", data_vars="minimal", compat="no_conflicts") as cube:
+        assert set(cube.network.values) >= {"fc2", *runs}
+
+
+def test_at_most_64_filters_of_the_first_layer_are_kept(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(70, 3, 4, 4)).astype(np.float32)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 70, 4))
+    network[0].weight = torch.nn.Parameter(torch.from_numpy(weights))
+    kept = measure_filter_spectra.about_first_layer(network, seed=0)
+    np.testing.assert_array_equal(kept.first_layer_filters, weights[:64])
 
 
 def test_table_has_a_row_for_every_epoch_of_every_run(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -150,9 +150,20 @@ def test_files_of_all_runs_combine_by_coordinates(files: dict[str, Any]) -> None
                 np.testing.assert_array_equal(chosen.values, alone.profile.values)
 
 
-def test_a_network_without_convolutions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="fc2 has no convolution"):
-        measure(tmp_path, "fc2")
+def test_files_of_a_network_without_convolutions_say_why_they_are_empty(files: dict[str, Any], tmp_path: Path) -> None:
+    empty = measure(tmp_path, "fc2")
+    assert [(len(file.data_vars), file.note) for file in map(read_dataset, empty)] == [
+        (0, "no operation makes maps of the images"),
+        (0, "the network has no convolution"),
+    ]
+    pairs = [empty, *files.values()]
+    out, names = tmp_path / "receptive_fields.nc", {name: str(network["architecture"]) for name, network in NETWORKS.items()}
+    summarise_receptive_fields.main([pair[0] for pair in pairs], [pair[1] for pair in pairs], out, names)
+    table = read_dataset(out)
+    assert set(table.network.values) == set(files)
+    assert table.left_out == "fc2 on dots: the network has no convolution"
+    summarise_receptive_fields.main([empty[0]], [empty[1]], out, names)
+    assert read_dataset(out).sizes["checkpoint"] == 0
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.colors import to_rgb
 
 from tests.synthetic import make_calibration
@@ -10,6 +11,7 @@ from workflow_scripts.support.plotting import (
     DATASET_COLOURS,
     STYLE,
     band,
+    figure_of,
     join_cutoffs,
     label,
     legend_below,
@@ -128,3 +130,16 @@ def test_files_are_valid_whole_and_the_same_every_time(tmp_path):
     header = (tmp_path / "first.png").read_bytes()[:24]
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(header[16:20]) == round(7.2 * 200)
+
+
+def test_a_figure_of_an_empty_file_says_why_it_is_empty():
+    measured = xr.Dataset({"value": ("x", [1.0])})
+    empty = xr.Dataset(attrs={"note": "the network has no convolution"})
+    left_out = xr.Dataset(attrs={"left_out": "fc2 on mnist: no maps\nfc4 on mnist: no maps"})
+    drawn = []
+    assert figure_of(lambda *found: drawn.append(found), measured, measured) is None
+    assert drawn == [(measured, measured)]
+    for other, said in ((empty, "the network has no convolution"), (left_out, "fc2 on mnist: no maps\nfc4 on mnist: no maps")):
+        (text,) = figure_of(lambda *found: drawn.append(found), measured, other).axes[0].texts
+        assert text.get_text() == f"Nothing was measured:\n{said}"
+    assert len(drawn) == 1

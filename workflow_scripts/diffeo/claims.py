@@ -109,13 +109,14 @@ def decide(claim: Claim, sources: Mapping[str, xr.Dataset], settings: Mapping[st
         settings: `displacement` and `interpolation` at which R is looked at.
     """
     if claim.source not in sources:
-        reason = f"the analysis {analysis_of(claim.source)!r} is switched off"
-        return Decision(claim, math.nan, math.nan, "undecided", reason, [])
+        return unknown(claim, f"the analysis {analysis_of(claim.source)!r} is switched off")
+    if not sources[claim.source].data_vars:
+        return unknown(claim, f"the analysis {analysis_of(claim.source)!r} makes no sense for the networks that were measured")
     rows = claim.evidence(sources[claim.source], settings)
     measured = [row for row in rows if math.isfinite(row.value)]
     if not measured:
         reason = "; ".join(sorted({row.reason for row in rows})) or claim.nothing
-        return Decision(claim, math.nan, math.nan, "undecided", reason, rows)
+        return unknown(claim, reason, rows)
     shared = max(row.shared_error for row in measured)
     own = [math.sqrt(max(0.0, row.standard_error**2 - row.shared_error**2)) for row in measured]
     value, error = mean_with_error([row.value for row in measured], own)
@@ -126,6 +127,11 @@ def decide(claim: Claim, sources: Mapping[str, xr.Dataset], settings: Mapping[st
     if len(measured) == 1:
         notes.append(f"one row only: the scatter between {claim.labels[1]}s is not known")
     return Decision(claim, value, error, verdict(value, error, claim.interval), "; ".join(notes), rows)
+
+
+def unknown(claim: Claim, reason: str, rows: Sequence[Evidence] = ()) -> Decision:
+    """The decision on a claim for which nothing was measured, and why."""
+    return Decision(claim, math.nan, math.nan, "undecided", reason, list(rows))
 
 
 def analysis_of(source: str) -> str:

@@ -54,26 +54,28 @@ class _Deconvnet(TorchFunctionMode):
         return function(*args, **kwargs or {})
 
 
-def check_rectifiers(network: ObservedNetwork) -> None:
-    """Raise a ValueError if a layer of the network is an activation function other than ReLU and ReLU6: it has no deconvnet."""
-    for name, module in network.module.named_modules():
-        if kind_of(module) == "activation" and not isinstance(module, nn.ReLU | nn.ReLU6):
-            raise ValueError(f"layer {name} is a {type(module).__name__}; a deconvnet is defined for ReLU and ReLU6 only")
+def not_rectifiers(network: ObservedNetwork) -> list[str]:
+    """Names of the layers that are activation functions other than ReLU and ReLU6, for which no deconvnet is defined."""
+    return [
+        name
+        for name, module in network.module.named_modules()
+        if kind_of(module) == "activation" and not isinstance(module, nn.ReLU | nn.ReLU6)
+    ]
 
 
 @torch.no_grad()
 def rectified_maps(network: ObservedNetwork, image: Tensor) -> list[int]:
     """Numbers of the operations that are ReLUs of maps, which follow convolutions and residual sums.
 
+    None if the network has other activation functions than ReLU and ReLU6: a deconvnet is not defined for it.
+
     Args:
         network: the observed network.
         image: (1, ch, n, n).
-
-    Raises:
-        ValueError: the network has other activation functions than ReLU and ReLU6.
     """
-    check_rectifiers(network)
     found: list[int] = []
+    if not_rectifiers(network):
+        return found
 
     def observe(index: int, activation: Tensor) -> None:
         if network.operations[index].kind == "activation" and activation.ndim == 4:
@@ -131,7 +133,9 @@ def deconvolve(
     Raises:
         ValueError: the network has other activation functions than ReLU and ReLU6.
     """
-    check_rectifiers(network)
+    other = not_rectifiers(network)
+    if other:
+        raise ValueError(f"layer {other[0]} is neither ReLU nor ReLU6: a deconvnet is defined for these only")
     image, (row, column) = patches.image.flatten(), patches.position.flatten(0, 1).T
     channel = channels.repeat_interleave(patches.image.shape[1])
     parts: list[Tensor] = []

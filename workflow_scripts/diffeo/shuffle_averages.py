@@ -40,8 +40,8 @@ OF_CHANNEL = "1 − log R_shuffled / log R_standard: the share of log R lost whe
 OF_SINGLES = ", of the logits when one convolution alone is shuffled"
 NUMBERS = ("squared_distance", "squared_deviation")
 COMMENT = (
-    "missing where R of the network as it is is not below 1 by 1.96 standard errors (there is no stability to account for), "
-    "and where there was nothing to shuffle; not bounded by 0 and 1"
+    "missing where R of the network as it is is not below 1 by 1.96 standard errors (there is no stability to account for); "
+    "not bounded by 0 and 1"
 )
 
 

@@ -260,18 +260,6 @@ def is_training(recipe: Mapping[str, Any]) -> bool:
     return not recipe["pretrained"] and recipe["epochs"] > 0
 
 
-def has_filters(network: Mapping[str, Any]) -> bool:
-    """Whether a network has convolutions of more than one pixel; filters that differ from place to place do not count."""
-    if network["architecture"] == "fully_connected" or network.get("locally_connected"):
-        return False
-    return network.get("filter_size") != 1
-
-
-def has_maps(network: Mapping[str, Any]) -> bool:
-    """Whether a network's activations are maps."""
-    return bool(network["architecture"] != "fully_connected")
-
-
 def kept_epochs(recipe: Mapping[str, Any]) -> list[int]:
     """Epochs whose checkpoints are kept: as configured, or 0, the powers of 2 and the last; 0 and the last always.
 

@@ -60,6 +60,11 @@ FILES = {
         "Squared gradients of the central neurons of a run's convolutions with respect to the pixels, at every kept epoch. "
         "`layer` is the operation's number in the stability files.",
     ),
+    f"{RUN}/local_transforms.nc": (
+        "runs/*/*/*/*/*/local_transforms.nc",
+        "How much every neuron of a run's convolutions and activations changes when its receptive field is translated, rotated, "
+        "compressed or sheared, at every kept epoch. `layer` is the operation's number in the stability files.",
+    ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
     "predictor.nc": (
         "predictor.nc",
@@ -87,6 +92,11 @@ FILES = {
         "Sizes of the receptive fields of the convolutions of all checkpoints, averaged over images, with errors, beside "
         "those of the box and of the contribution profile.",
     ),
+    "local_transforms.nc": (
+        "local_transforms.nc",
+        "The stability of neurons to local transforms and the invariance of their firing, for all checkpoints, averaged over "
+        "neurons and patches, with standard errors.",
+    ),
     "claims.nc": ("claims.nc", "The claims of the slides, decided."),
 }
 INTRODUCTION = """\
@@ -100,7 +110,9 @@ as JSON), where they apply `device` and `seed`, and `complete = 1`, which reader
 `units` (`1` if dimensionless; `normalised image` is the norm in units of images normalised as in training).
 
 Files of runs carry `dataset, network, recipe, train_size, seed` (and `epoch`) as dimensions of size 1, so that any number of
-them combines by coordinates. `layer` numbers the observed operations of a network in the order in which they run: 0 is the
+them combines by coordinates. Where an analysis makes no sense for a network, its file has these labels alone and the attribute
+`note` says why; the tables of all runs list such networks in `left_out`.
+`layer` numbers the observed operations of a network in the order in which they run: 0 is the
 input, the last but one the logits, the last their softmax; `layer_name`, `operation` and `relative_depth` say what each is.
 In files on filters and on coupling it numbers the convolutions; `convolution` numbers those that are shuffled alone, and `mode`
 the modes (`mode_a`, `mode_b`) of the grid, 0 the constant one.
@@ -191,18 +203,24 @@ def main(results: Path = Path("results")) -> None:
 
 
 def results_page(results: Path) -> str:
-    """One section for each kind of file, from the first file of that kind below `results`.
+    """One section for each kind of file, from the first file of that kind below `results` that has variables.
 
     Raises:
         FileNotFoundError: results lacks a kind of file.
     """
     lines = [INTRODUCTION]
     for name, (pattern, meaning) in FILES.items():
-        found = sorted(results.glob(pattern))
-        if not found:
+        found = next(filter(is_not_empty, sorted(results.glob(pattern))), None)
+        if found is None:
             raise FileNotFoundError(f"{results} has no {pattern}; run snakemake first")
-        lines += [f"## `results/{name}`", "", meaning, "", *table(found[0]), ""]
+        lines += [f"## `results/{name}`", "", meaning, "", *table(found), ""]
     return "\n".join(lines)
+
+
+def is_not_empty(path: Path) -> bool:
+    """Whether a file has variables."""
+    with xr.open_dataset(path) as dataset:
+        return bool(dataset.data_vars)
 
 
 def table(path: Path) -> Iterator[str]:

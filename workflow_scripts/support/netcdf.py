@@ -75,6 +75,14 @@ def write_dataset(
             finished.complete = np.int8(1)
 
 
+def write_empty(path: Path, labels: Mapping[str, Any], /, *, note: str, **about: Any) -> None:
+    """Write the file of an analysis that makes no sense for a network: its labels as coordinates, and why in `note`.
+
+    `about` is what `write_dataset` wants to know besides.
+    """
+    write_dataset(with_run_dimensions(xr.Dataset(), labels), path, note=note, **about)
+
+
 def read_dataset(path: Path) -> xr.Dataset:
     """Load a file of this workflow into memory.
 

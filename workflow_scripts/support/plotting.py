@@ -1,8 +1,9 @@
 """The one place for the style of figures. matplotlib's objects without pyplot: no display, no global figure list."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
@@ -188,10 +189,22 @@ def panels_by_network(
 
 def note_figure(note: str) -> Figure:
     """A figure that says why there is nothing to draw."""
-    figure, axes = panels(1, 1, row_height=0.6)
+    lines = [part for line in note.splitlines() for part in wrap(line, 95)]
+    figure, axes = panels(1, 1, row_height=0.4 + 0.2 * len(lines))
     axes[0, 0].set_axis_off()
-    axes[0, 0].text(0.5, 0.5, note, ha="center", va="center", transform=axes[0, 0].transAxes)
+    axes[0, 0].text(0.5, 0.5, "\n".join(lines), ha="center", va="center", transform=axes[0, 0].transAxes)
     return figure
+
+
+def figure_of(draw: Callable[..., Figure], *measured: xr.Dataset) -> Figure:
+    """What `draw` makes of result files; where one of them is empty, a figure of what it says about that.
+
+    Empty are the file of a run with a `note` alone, and a table of runs that were all `left_out`.
+    """
+    for each in measured:
+        if not each.data_vars:
+            return note_figure(f"Nothing was measured:\n{each.attrs.get('note') or each.attrs['left_out']}")
+    return draw(*measured)
 
 
 def band(axes: Axes, x: Any, value: Any, error: Any, **style: Any) -> Line2D:
