@@ -36,7 +36,7 @@ report: "report/workflow.rst"
 
 
 for stage in (
-    "common data training stability predictor filters activations channels fields local_transforms deconvolution receptive_fields summary "
+    "common data training stability predictor filters activations channels fields local_transforms deconvolution receptive_fields relation summary "
     "predictor_figures puzzle_figures mechanisms_figures filters_figures activations_figures channels_figures local_models_figures "
     "fields_figures receptive_fields_figures local_transforms_figures deconvolution_figures figures subsets"
 ).split():

@@ -8,6 +8,7 @@ STABILITY_FIGURES = (
     ["stability_bars", "stability_curves", "depth"] if usual(runs_with(config, "stability")) and STABILITY_FILES else []
 )
 FIGURES += STABILITY_FIGURES
+FIGURES += RELATION_FIGURES
 FIGURES += PREDICTOR_FIGURES
 FIGURES += MECHANISM_FIGURES
 FIGURES += FILTER_FIGURES

@@ -11,7 +11,7 @@ localrules:
 
 rule stability:
     input:
-        figures=figure_files(STABILITY_FIGURES),
+        figures=figure_files(STABILITY_FIGURES + RELATION_FIGURES),
 
 
 rule part1:

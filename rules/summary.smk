@@ -1,6 +1,7 @@
 """What all runs say together: one tidy dataset, and the claims of the slides decided on it."""
 
 SOURCES_OF_CLAIMS = ["results/summary.nc"] if STABILITY_FILES else []
+SOURCES_OF_CLAIMS += RELATION_FILES
 SOURCES_OF_CLAIMS += ["results/predictor.nc"] if PREDICTOR_FILES else []
 SOURCES_OF_CLAIMS += ["results/filter_spectra.nc"] if FILTER_FILES else []
 SOURCES_OF_CLAIMS += ["results/activation_spectra.nc"] if ACTIVATION_FILES else []
@@ -23,6 +24,7 @@ rule summarise:
     input:
         stability=STABILITY_FILES,
         training=TRAINING_FILES,
+        data=expand("results/data/{dataset}.nc", dataset=CALIBRATED),
     output:
         summary="results/summary.nc",
     log:

@@ -13,6 +13,7 @@ from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
 from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
 from workflow_scripts.diffeo.channel_claims import CHANNEL_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, Decision, decide, verdict
+from workflow_scripts.diffeo.error_relation_claims import ERROR_RELATION_CLAIMS
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
@@ -29,6 +30,7 @@ from workflow_scripts.support.netcdf import read_dataset, write_dataset
 
 CLAIMS = (
     *STABILITY_CLAIMS,
+    *ERROR_RELATION_CLAIMS,
     *PREDICTOR_CLAIMS,
     *OPERATION_CLAIMS,
     *ANTIALIASING_CLAIMS,
@@ -59,7 +61,7 @@ def main(sources: list[Path], claims: Path, table: Path, page: Path, settings: d
 
 def as_dataset(decisions: list[Decision]) -> Dataset:
     """Dims `claim` (labelled by name) and `evidence` (all rows of all claims, labelled by claim, data set and network; claims
-    on fields have the mode rule and the cutoff there).
+    on fields have the mode rule and the cutoff there, those on the test error the number of networks as network).
     """
     names = [decision.claim.name for decision in decisions]
     rows = [(decision.claim, row) for decision in decisions for row in decision.evidence]

@@ -39,9 +39,8 @@ READ_OUT: dict[str, Any] = {"linestyle": (0, (1, 1.2)), "linewidth": 1.4, "marke
 
 
 def test_error(checkpoints: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
-    """Logarithm of the test error; its own error is not known: what is drawn is the scatter between seeds."""
-    error = checkpoints.error.sel(split="test", drop=True)
-    return log10_with_error(error, xr.zeros_like(error))
+    """Logarithm of the test error with its error over test images."""
+    return log10_with_error(*(checkpoints[name].sel(split="test", drop=True) for name in ("error", "error_standard_error")))
 
 
 class State(NamedTuple):

@@ -40,7 +40,7 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 4 + 10 + 3 + 9 + 2 + 10
+        len(files) == 3 + 4 + 5 + 13 + 3 + 9 + 2 + 11
     )  # data, calibration, training, stability, predictor, other analyses of runs; fields, receptive fields; tables, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
@@ -128,6 +128,18 @@ def test_summary_knows_the_numbers_of_networks_and_the_steps_of_r(smoke_run: Pat
     assert (vgg.R_step_standard_error < vgg.R_standard_error / vgg.R).isel(layer=layers[1:-1]).mean() > 0.5
 
 
+def test_error_relation_holds_the_last_errors_of_the_trainings(smoke_run: Path) -> None:
+    relation = xr.open_dataset(smoke_run / "results/error_relation.nc").sel(quantity="R")
+    runs = zip(*(relation[f"point_{name}"].values.tolist() for name in ("network", "train_size")), strict=True)
+    found = dict(zip(runs, relation.test_error.values.tolist(), strict=True))
+    assert set(found) == {("fc2", 500), ("fc2", 1000), ("vgg11_bn_tiny", 1000)}
+    for (network, size), error in found.items():
+        training = smoke_run / f"results/runs/mnist_5k/{network}/short/P{size}/seed0/training.nc"
+        assert error == pytest.approx(xr.open_dataset(training).error.sel(epoch=2, split="test").item(), rel=1e-12)
+    assert relation.note.sel(dataset="mnist_5k", selection="all_train_sizes").item().endswith(": 2, needed: 4")
+    assert relation.train_sizes.values.tolist() == [2]
+
+
 def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
     figures = smoke_run / "results/figures"
     names = {path.stem for path in figures.glob("*.svg")}
@@ -143,6 +155,7 @@ def test_every_figure_is_there_as_svg_and_png(smoke_run: Path) -> None:
         "image_size",
     }
     of_stability = {"stability_bars", "stability_curves", "depth", "operations", "local_models", "antialiasing"}
+    of_stability |= {"error_against_stability", "learning_curves"}
     of_fields = {"field_norms", "field_patches", "field_parts"}
     of_filters = {"filter_spectra_mnist_5k", "first_layers_mnist_5k", "gabor"}
     of_mechanisms = {"activation_spectra", "activation_depth"}

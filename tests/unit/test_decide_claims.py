@@ -9,11 +9,14 @@ from tests.synthetic_filters import make_filter_spectra
 from tests.synthetic_neurons import make_table
 from tests.synthetic_predictor_summary import make_predictor_summary
 from tests.synthetic_receptive_fields import make_receptive_fields
+from tests.synthetic_relation import COLLECTIONS, make_related_summary
 from workflow_scripts import decide_claims
 from workflow_scripts.decide_claims import CLAIMS
 from workflow_scripts.diffeo.activation_claims import ACTIVATION_CLAIMS
 from workflow_scripts.diffeo.antialiasing_claims import ANTIALIASING_CLAIMS
 from workflow_scripts.diffeo.claims import PARTS, analysis_of
+from workflow_scripts.diffeo.error_relation import error_relation
+from workflow_scripts.diffeo.error_relation_claims import ERROR_RELATION_CLAIMS
 from workflow_scripts.diffeo.field_claims import FIELD_CLAIMS
 from workflow_scripts.diffeo.filter_claims import FILTER_CLAIMS
 from workflow_scripts.diffeo.local_model_claims import LOCAL_MODEL_CLAIMS
@@ -41,6 +44,7 @@ def make_sources():
     predictor = make_predictor_summary(("a", "b", "photographs"), seeds=1)
     return {
         "summary": make_summary(("a", "b")),
+        "error_relation": error_relation(make_related_summary(datasets=("a", "dots")), SETTINGS, COLLECTIONS),
         "predictor": predictor,
         "filter_spectra": make_filter_spectra(),
         "fields": make_fields(),
@@ -129,10 +133,18 @@ def test_rows_of_fields_are_called_by_what_they_are(decided):
     assert "disc" in claims.evidence_dataset.values
 
 
+def test_rows_of_the_test_error_are_data_sets_with_their_numbers_of_networks(decided):
+    claims, table = decided
+    assert claims.verdict.sel(claim=["error_relation", "error_simple_model"]).values.tolist() == ["holds", "holds"]
+    assert "| data set | networks | runs | log10 ± standard error | factor | verdict |" in table
+    assert "| dots | 6 | 6 | " in table
+
+
 @pytest.mark.parametrize(
     ("source", "of_source"),
     [
         ("summary", OF_SUMMARY),
+        ("error_relation", ERROR_RELATION_CLAIMS),
         ("predictor", PREDICTOR_CLAIMS),
         ("filter_spectra", FILTER_CLAIMS),
         ("fields", FIELD_CLAIMS),

@@ -11,7 +11,7 @@ import xarray as xr
 
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.support import images
-from workflow_scripts.support.images import SPLITS, load_images
+from workflow_scripts.support.images import SPLITS, count_images, load_images
 from workflow_scripts.support.netcdf import IncompleteFileError, write_dataset
 from workflow_scripts.support.tensors import load_probe
 from workflow_scripts.train_network import image_sets
@@ -51,6 +51,11 @@ def test_the_first_images_of_the_splits_are_read(tmp_path: Path, counts: dict[st
         np.testing.assert_array_equal(stored.labels[split], written["label"].values[rows])
     assert (stored.shape, stored.classes) == ((3, 4, 5), 10)
     assert (stored.mean.tolist(), stored.standard_deviation.tolist()) == ([0.1, 0.2, 0.3], [0.5, 0.25, 2.0])
+
+
+def test_images_are_counted_by_split(tmp_path: Path) -> None:
+    write_data(tmp_path / "data.nc", np.random.default_rng(1).permutation(sum(SIZES)))
+    assert count_images(tmp_path / "data.nc") == {"train": 40, "validation": 10, "test": 20}
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from workflow_scripts.diffeo.run_averages import (
     average_over_runs,
     dataset_with_most,
     initial,
+    is_largest,
+    last_of_runs,
     stability_of,
     trained,
 )
@@ -36,6 +38,16 @@ def test_trained_takes_last_epoch_of_largest_training_set():
     chosen = trained(xr.concat([small, one, early], "checkpoint"))
     assert chosen.sizes["checkpoint"] == 1
     assert (chosen.epoch.item(), chosen.train_size.item()) == (4, 1000)
+
+
+def test_last_of_runs_has_every_train_size_and_is_largest_says_which_are_trained():
+    one = make_summary(planted={"lenet": (1.0, 0.3)}, initial_seeds=0)
+    small = one.assign_coords(train_size=("checkpoint", [10, 10]))
+    both = xr.concat([small, one], "checkpoint")
+    assert last_of_runs(both).train_size.values.tolist() == [10, 1000]
+    assert trained(both).train_size.values.tolist() == [1000]
+    assert is_largest([("a",), ("b",), ("a",)], [10, 3, 10]) == [True, True, True]
+    assert is_largest([("a",), ("b",), ("a",)], [10, 3, 20]) == [False, True, True]
 
 
 def test_along_training_are_the_epochs_that_all_trained_runs_kept():
@@ -102,6 +114,17 @@ def test_average_pools_scatter_over_networks():
 def test_average_of_single_runs_has_their_own_errors():
     found = average_over_runs(*table([1.0, 2.0], [0.1, 0.2], ["m", "n"]))
     assert [float(average.standard_error) for average in found.values()] == pytest.approx([0.1, 0.2], abs=1e-12)
+
+
+def test_average_of_other_groups():
+    values, errors = (
+        numbers.assign_coords(recipe=("checkpoint", ["x", "y", "x"])) for numbers in table([1.0, 2.0, 3.0], [0.1] * 3, ["m"] * 3)
+    )
+    found = average_over_runs(values, errors, ("recipe", "network"))
+    assert {group: (float(average.value), average.runs) for group, average in found.items()} == {
+        ("x", "m"): (2.0, 2),
+        ("y", "m"): (2.0, 1),
+    }
 
 
 def test_average_of_a_missing_number_is_missing():

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from scipy.stats import beta
 from torch import nn
 
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.perturbations import Diffeo, Noise, for_all
 from workflow_scripts.diffeo.stability import Sweep
-from workflow_scripts.diffeo.statistics import mean, median, relative_stability, softmax
+from workflow_scripts.diffeo.statistics import fraction_standard_error, mean, median, relative_stability, softmax
 from workflow_scripts.diffeo.variables import variable
 from workflow_scripts.measure_stability import as_dataset, layer_coordinates
 from workflow_scripts.support.netcdf import read_dataset, with_run_dimensions, write_dataset
@@ -245,6 +246,12 @@ def test_two_way_error_is_never_below_that_of_independent_samples() -> None:
     alone, zero = np.arange(len(CLUSTERS[0])), np.zeros(len(CLUSTERS[0]), int)
     for labels in ((alone, zero), (zero, alone), (alone, alone)):
         np.testing.assert_allclose(estimate.two_way_standard_error(*labels), independent, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("count", "number"), [(0, 10), (3, 10), (50, 100), (2000, 2000)])
+def test_error_of_a_fraction_is_that_of_the_beta_distribution(count: int, number: int) -> None:
+    error = fraction_standard_error(xr.DataArray(count / number), xr.DataArray(float(number)))
+    assert error.item() == pytest.approx(beta(count + 1, number - count + 1).std(), rel=1e-12)
 
 
 def test_softmax_is_normalised_and_does_not_overflow() -> None:

@@ -20,7 +20,9 @@ OF_DIFFEOS = {"draw_interpolations", "draw_interpolation_stability"}
 PANELS_OF_PREDICTOR = {"draw_noise_stability", "draw_misclassification", "draw_directions"} | OF_DIFFEOS
 FIGURES_OF_PREDICTOR = {"draw_boundary", "draw_noisy_samples", "draw_image_size"} | PANELS_OF_PREDICTOR
 DECIDE = {"decide_claims"}
-SUMMARISE = {"summarise"} | DECIDE | FIGURES_OF_SUMMARY
+FIGURES_OF_RELATION = {"draw_error_against_stability", "draw_learning_curves"}
+RELATE = {"summarise_error_relation"} | DECIDE | FIGURES_OF_RELATION
+SUMMARISE = {"summarise"} | RELATE | FIGURES_OF_SUMMARY
 FIGURES_OF_SHUFFLE = {"draw_channel_shuffle", "draw_channel_shares"}
 SUMMARISE_SHUFFLE = {"summarise_channel_shuffle"} | DECIDE | FIGURES_OF_SHUFFLE
 SHUFFLE = {"measure_channel_shuffle"} | SUMMARISE_SHUFFLE
@@ -168,11 +170,11 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "deconvolution.channels": (3, DECONVOLVE),
     "deconvolution.patches": (3, DECONVOLVE),
     "deconvolution.seed": (1, DECONVOLVE),
-    "summary.displacement": (0.5, DECIDE | AT_ONE_STRENGTH),
+    "summary.displacement": (0.5, RELATE | AT_ONE_STRENGTH),
     "receptive_fields.images": (30, EFFECTIVE_FIELDS),
     "receptive_fields.draws": (2, EFFECTIVE_FIELDS),
     "receptive_fields.seed": (1, EFFECTIVE_FIELDS),
-    "summary.interpolation": ("gaussian", DECIDE | FIGURES_OF_SUMMARY | {"draw_samples"}),
+    "summary.interpolation": ("gaussian", RELATE | FIGURES_OF_SUMMARY | {"draw_samples"}),
     "memory_budget_mb": (500, NOTHING),
 }
 
@@ -195,7 +197,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/augmentation.py": TRAIN,
     "diffeo/batch_norm.py": SWEEP | PREDICT | LOCAL | DECONVOLVE | ACTIVATIONS | EFFECTIVE_FIELDS,
     "diffeo/blur_pool.py": INITIALISE | {"import_network", "measure_receptive_fields"},
-    "diffeo/bootstrap.py": SUMMARISE_PREDICTOR,
+    "diffeo/bootstrap.py": SUMMARISE_PREDICTOR | RELATE,
     "diffeo/boundary.py": PREDICT,
     "diffeo/bump.py": SUMMARISE_PREDICTOR,
     "diffeo/calibration.py": CALIBRATE,
@@ -214,6 +216,9 @@ MODULES: dict[str, set[str]] = {
     "diffeo/depth_profiles.py": SUMMARISE | FIGURES_OF_ACTIVATIONS | FIGURES_OF_SHUFFLE | {"draw_channel_coupling"},
     "diffeo/effective_fields.py": EFFECTIVE_FIELDS,
     "diffeo/enlargement.py": EVERYTHING,
+    "diffeo/error_points.py": RELATE,
+    "diffeo/error_relation.py": RELATE,
+    "diffeo/error_relation_claims.py": DECIDE,
     "diffeo/field_claims.py": DECIDE,
     "diffeo/field_norms.py": FIELDS,
     "diffeo/field_statistics.py": FIELDS,
@@ -244,6 +249,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/patch_norms.py": FIELDS,
     "diffeo/patches.py": LOCAL | DECONVOLVE,
     "diffeo/perturbations.py": SWEEP | PREDICT | LOCAL,
+    "diffeo/power_laws.py": RELATE,
     "diffeo/predictor.py": SUMMARISE_PREDICTOR,
     "diffeo/predictor_averages.py": FIGURES_OF_PREDICTOR,
     "diffeo/predictor_claims.py": DECIDE,
@@ -257,7 +263,7 @@ MODULES: dict[str, set[str]] = {
     | OF_RUNS
     | FIGURES_OF_LOCAL
     | FIGURES_OF_ACTIVATIONS
-    | DECIDE
+    | RELATE
     | {"draw_deconvolution", "draw_local_model_filters", "draw_receptive_field_sizes"},
     "diffeo/scale_detection.py": EVERYTHING,
     "diffeo/shuffle_averages.py": SUMMARISE_SHUFFLE,
@@ -298,6 +304,7 @@ MODULES: dict[str, set[str]] = {
     "support/plotting.py": OTHER_FIGURES
     | FIGURES_OF_PREDICTOR
     | FIGURES_OF_SUMMARY
+    | FIGURES_OF_RELATION
     | FIGURES_OF_FIELDS
     | OF_RUNS
     | FIGURES_OF_CALIBRATION
@@ -339,6 +346,7 @@ MODULES: dict[str, set[str]] = {
     "summarise_channel_coupling.py": SUMMARISE_COUPLING,
     "summarise_channel_shuffle.py": SUMMARISE_SHUFFLE,
     "summarise_deconvolution.py": SUMMARISE_DECONVOLUTION,
+    "summarise_error_relation.py": RELATE,
     "summarise_filter_spectra.py": SUMMARISE_FILTERS,
     "summarise_local_transforms.py": SUMMARISE_LOCAL,
     "summarise_predictor.py": SUMMARISE_PREDICTOR,

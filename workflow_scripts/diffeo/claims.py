@@ -66,6 +66,7 @@ class Claim:
         evidence: makes the rows from that file and the block `summary` of the configuration.
         nothing: what is missing where there is no row at all.
         labels: what `dataset`, `network` and `runs` of the rows are called.
+        rows: what the rows differ in.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Claim:
     evidence: EvidenceMaker
     nothing: str = "no network of this kind was measured"
     labels: tuple[str, str, str] = ("data set", "network", "runs")
+    rows: str = "networks"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def decide(claim: Claim, sources: Mapping[str, xr.Dataset], settings: Mapping[st
     if max(row.runs for row in measured) == 1:
         notes.append("one seed per row: the scatter between seeds is not known")
     if len(measured) == 1:
-        notes.append(f"one row only: the scatter between {claim.labels[1]}s is not known")
+        notes.append(f"one row only: the scatter between {claim.rows} is not known")
     return Decision(claim, value, error, verdict(value, error, claim.interval), "; ".join(notes), rows)
 
 
@@ -136,7 +138,7 @@ def unknown(claim: Claim, reason: str, rows: Sequence[Evidence] = ()) -> Decisio
 
 def analysis_of(source: str) -> str:
     """The key of the configuration that makes a source."""
-    return "stability" if source == "summary" else source
+    return "stability" if source in ("summary", "error_relation") else source
 
 
 def mean_with_error(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def field_claim(
     name: str, statement: str, slide: str, quantity: str, interval: tuple[float, float], made: EvidenceMaker
 ) -> Claim:
     """A claim that `results/fields.nc` decides."""
-    return Claim(name, statement, FIELDS, slide, quantity, interval, "fields", made, labels=LABELS)
+    return Claim(name, statement, FIELDS, slide, quantity, interval, "fields", made, labels=LABELS, rows="cutoffs")
 
 
 FIELD_CLAIMS = (

@@ -67,7 +67,8 @@ def slopes(checkpoints: xr.Dataset, option: str) -> Groups:
             found.append((key[0], described_kind(checkpoints, members[0], option), slope, error))
     names = {name: ("checkpoint", [part[place] for part in found]) for place, name in enumerate(("dataset", "network"))}
     numbers = np.array([part[2:] for part in found], float).reshape(-1, 2).T
-    return average_over_runs(*(xr.DataArray(column, coords=names, dims="checkpoint") for column in numbers))
+    values, errors = (xr.DataArray(column, coords=names, dims="checkpoint") for column in numbers)
+    return average_over_runs(values, errors)
 
 
 def described_kind(checkpoints: xr.Dataset, row: int, option: str) -> str:

@@ -7,17 +7,17 @@ few: se² = scatter²/seeds + mean(se_checkpoint²).
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-Groups = dict[tuple[str, str], "Average"]
+Groups = dict[tuple[Any, ...], "Average"]
 
 
 class Average(NamedTuple):
-    """Mean over the checkpoints of one data set and network, its standard error, and their number."""
+    """Mean over the checkpoints of one group (data set and network), its standard error, and their number."""
 
     value: xr.DataArray
     standard_error: xr.DataArray
@@ -50,17 +50,30 @@ def initial(summary: xr.Dataset) -> xr.Dataset:
     return summary.isel(checkpoint=sorted(first.values()))
 
 
-def trained(summary: xr.Dataset) -> xr.Dataset:
-    """The last checkpoint of each trained run with the largest training set of its data set and network."""
+def last_of_runs(summary: xr.Dataset) -> xr.Dataset:
+    """The last checkpoint of each trained run."""
     last: dict[tuple[Any, ...], int] = {}
-    largest: dict[tuple[str, str], int] = {}
     run = [summary[name].values.tolist() for name in ("dataset", "network", "train_size", "recipe", "seed")]
     epochs = summary.epoch.values
     for row, label in enumerate(zip(*run, strict=True)):
         if epochs[row] > 0:
             last[label] = row if label not in last or epochs[row] > epochs[last[label]] else last[label]
-            largest[label[:2]] = max(label[2], largest.get(label[:2], 0))
-    return summary.isel(checkpoint=sorted(row for label, row in last.items() if label[2] == largest[label[:2]]))
+    return summary.isel(checkpoint=sorted(last.values()))
+
+
+def trained(summary: xr.Dataset) -> xr.Dataset:
+    """The last checkpoint of each trained run with the largest training set of its data set and network."""
+    last = last_of_runs(summary)
+    groups = list(zip(*(last[name].values.tolist() for name in ("dataset", "network")), strict=True))
+    return last.isel(checkpoint=np.flatnonzero(is_largest(groups, last.train_size.values.tolist())))
+
+
+def is_largest(groups: Sequence[tuple[Any, ...]], sizes: Sequence[int]) -> list[bool]:
+    """Whether each size is the largest of its group."""
+    largest: dict[tuple[Any, ...], int] = {}
+    for group, size in zip(groups, sizes, strict=True):
+        largest[group] = max(size, largest.get(group, size))
+    return [size == largest[group] for group, size in zip(groups, sizes, strict=True)]
 
 
 def along_training(summary: xr.Dataset) -> list[xr.Dataset]:
@@ -96,14 +109,15 @@ def log10_with_error(values: xr.DataArray, errors: xr.DataArray) -> tuple[xr.Dat
     return xr.apply_ufunc(np.log10, positive), errors / positive / math.log(10)
 
 
-def average_over_runs(values: xr.DataArray, errors: xr.DataArray) -> Groups:
-    """Mean over the checkpoints of each (data set, network), with the error of the module's description.
+def average_over_runs(values: xr.DataArray, errors: xr.DataArray, by: Sequence[str] = ("dataset", "network")) -> Groups:
+    """Mean over the checkpoints of each group, with the error of the module's description.
 
     Args:
-        values: (checkpoint, ...) with the coordinates `dataset` and `network`.
+        values: (checkpoint, ...) with the coordinates that `by` names.
         errors: their standard errors over probe images, the same shape.
+        by: the labels that the checkpoints of a group share.
     """
-    names = list(zip(values.dataset.values.tolist(), values.network.values.tolist(), strict=True))
+    names = list(zip(*(values[name].values.tolist() for name in by), strict=True))
     rows = {group: [row for row, name in enumerate(names) if name == group] for group in dict.fromkeys(names)}
     parts = {group: values.isel(checkpoint=members) for group, members in rows.items()}
     variance = pooled_variance(parts.values())

@@ -104,6 +104,16 @@ def median(values: xr.Variable) -> Estimate:
     return Estimate(center, np.sign(values - center) * ((upper - lower) * (np.sqrt(samples) / 2)))
 
 
+def fraction_standard_error(fraction: xr.DataArray, number: xr.DataArray) -> xr.DataArray:
+    """Standard error of a fraction of `number` independent samples, a count over it; not 0 where the fraction is 0 or 1.
+
+    The standard deviation of the true fraction given the count, all true fractions alike beforehand (a beta distribution).
+    """
+    expected = (fraction * number + 1) / (number + 2)
+    error: xr.DataArray = (expected * (1 - expected) / (number + 3)) ** 0.5
+    return error
+
+
 def at_initialisation(estimate: Estimate, epochs: np.ndarray) -> Estimate:
     """The number at epoch 0; NaN if that was not measured."""
     rows = np.flatnonzero(epochs == 0)

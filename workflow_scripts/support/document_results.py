@@ -66,6 +66,12 @@ FILES = {
         "compressed or sheared, at every kept epoch. `layer` is the operation's number in the stability files.",
     ),
     "summary.nc": ("summary.nc", "D, G and R of all checkpoints, averaged over images, with standard errors."),
+    "error_relation.nc": (
+        "error_relation.nc",
+        "The test error of the trained networks against their R, D and G, and both against the number P of training images: "
+        "points, power laws, rank correlations and learning curves, with standard errors. `selection` is of points: those with "
+        "the largest P of each network, or all.",
+    ),
     "predictor.nc": (
         "predictor.nc",
         "Curves against r of all checkpoints, averaged over images, and what is read off them, with standard errors.",

@@ -60,6 +60,13 @@ def load_images(path: Path, counts: Mapping[str, int | None], *, at_most: bool =
         )
 
 
+def count_images(path: Path) -> dict[str, int]:
+    """Number of images of each split of a data file; reads no image."""
+    with open_dataset(path) as data:
+        numbers = np.bincount(data["split"].values, minlength=len(SPLITS))
+    return dict(zip(SPLITS, numbers.tolist(), strict=True))
+
+
 def read_rows(stored: xr.DataArray, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Read increasing rows of an array on the disk as one block: the rows of a split lie side by side."""
     first, end = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)

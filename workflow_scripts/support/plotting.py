@@ -101,13 +101,17 @@ def join_cutoffs(calibrations: Sequence[xr.Dataset]) -> xr.Dataset:
     return xr.concat(calibrations, dim="cutoff", **shared).sortby("cutoff")
 
 
+def family(architecture: str) -> int:
+    """Place in `FAMILIES` of an architecture's family; their number for any other."""
+    return next((place for place, name in enumerate(FAMILIES) if architecture.startswith(name)), len(FAMILIES))
+
+
 def network_order(networks: Iterable[str], architectures: Iterable[str]) -> list[str]:
     """Names of networks, each once, from simple to deep architectures, then by name."""
 
     def rank(pair: tuple[str, str]) -> tuple[int, list[tuple[str, int]]]:
-        families = [place for place, family in enumerate(FAMILIES) if pair[1].startswith(family)]
         words = re.findall(r"(\D*)(\d*)", pair[0])  # so that vgg9 comes before vgg11
-        return (families[0] if families else len(FAMILIES), [(word, int(number or -1)) for word, number in words])
+        return (family(pair[1]), [(word, int(number or -1)) for word, number in words])
 
     return list(dict.fromkeys(name for name, _ in sorted(set(zip(networks, architectures, strict=True)), key=rank)))
 
@@ -263,3 +267,11 @@ def plain_log_ticks(axis: Axis, of_decade: Sequence[float] = (1.0, 2.0, 5.0)) ->
     axis.set_major_locator(LogLocator(subs=of_decade))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def few_log_ticks(axes: Axes, decades: float = 2.0) -> None:
+    """Plain numbers on those logarithmic axes that span no more decades than this: there 1, 2 and 5 of each have room."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        if high <= low * 10**decades:
+            plain_log_ticks(axis)
