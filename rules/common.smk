@@ -99,6 +99,11 @@ def weights_files(network):
     return [str(Path(path).expanduser()) for path in [config["networks"][network]["weights"]] if path]
 
 
+def image_files(dataset):
+    """The file of people's own that the configuration names for a data set, if it names one."""
+    return [str(Path(path).expanduser()) for path in [config["datasets"][dataset].get("file")] if path]
+
+
 def code_with_network(script):
     """An input function: `code`, and for a network of people's own the digest of the file that defines it."""
     return lambda wildcards: code(script) + module_digest(config["networks"][wildcards.network].get("factory"))

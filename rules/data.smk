@@ -2,6 +2,8 @@
 
 
 rule prepare_dataset:
+    input:
+        file=lambda wildcards: image_files(wildcards.dataset),
     output:
         dataset="results/data/{dataset}.nc",
     log:

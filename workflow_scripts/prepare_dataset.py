@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +14,34 @@ from numpy.typing import NDArray
 from workflow_scripts.diffeo.enlargement import enlarge
 from workflow_scripts.diffeo.scale_detection import scale_detection
 from workflow_scripts.diffeo.variables import variable
+from workflow_scripts.support.image_file import images_of_file
 from workflow_scripts.support.image_folder import images_of_folder
 from workflow_scripts.support.images import SPLITS
 from workflow_scripts.support.jobs import run
 from workflow_scripts.support.netcdf import SLIDES, write_dataset
 from workflow_scripts.support.photographs import packaged_photographs
-from workflow_scripts.support.sources import COLLECTIONS, obtain
-from workflow_scripts.support.splits import Split, cut, first, named_seed, shuffled, take
+from workflow_scripts.support.sources import published_collection
+from workflow_scripts.support.splits import Published, Split, into_splits, named_seed
+from workflow_scripts.support.torchvision_sets import torchvision_set
 
 CHUNK_BYTES = 2**18  # of images that are compressed together
 PHOTOGRAPHS = {"photographs": packaged_photographs, "image_folder": images_of_folder}
 logger = logging.getLogger(__name__)
 
 
-def main(dataset: Path, name: str, settings: dict[str, Any]) -> None:
-    """Write the data file `dataset` of the data set `name`, as the block `settings` of the configuration says."""
-    collection = settings["collection"]
+def main(dataset: Path, name: str, settings: dict[str, Any], file: Sequence[Path] = ()) -> None:
+    """Write the data file `dataset` of the data set `name`, as the block `settings` of the configuration says.
+
+    `file` is the one file that the collection `netcdf` reads; the others have none.
+    """
     extra: dict[str, xr.Variable] = {}
-    if collection in PHOTOGRAPHS:
+    if settings["collection"] in PHOTOGRAPHS:
         splits, attributes, extra = only_tested(settings)
-    elif collection == "scale_detection":
+    elif settings["collection"] == "scale_detection":
         splits, attributes = generate(settings)
     else:
-        splits, attributes = split_collection(settings)
+        published = published_images(settings, file)
+        splits, attributes = into_splits(published, settings), published.attributes
     splits = [part._replace(images=enlarge(part.images, settings["enlarge"])) for part in splits]
     stored = assemble(splits).assign(constants(splits[0].images, name, settings) | extra)
     write_dataset(
@@ -52,9 +58,20 @@ def main(dataset: Path, name: str, settings: dict[str, Any]) -> None:
     logger.info("%s: %s", name, ", ".join(f"{len(part.labels)} {label}" for label, part in zip(SPLITS, splits, strict=True)))
 
 
+def published_images(settings: dict[str, Any], file: Sequence[Path]) -> Published:
+    """The images that a collection has, before they are split."""
+    match settings["collection"]:
+        case "netcdf":
+            return images_of_file(file[0])
+        case "torchvision":
+            return torchvision_set(settings)
+        case _:
+            return published_collection(settings)
+
+
 def generate(settings: dict[str, Any]) -> tuple[list[Split], dict[str, Any]]:
     """Scale-detection images, each split drawn with a seed of its own."""
-    shape = {key: settings[key] for key in ("size", "scale", "gap")}
+    shape = {key: settings[key] for key in ("size", "scale", "gap", "norm", "periodic")}
     splits = []
     for split in SPLITS:
         seed = int(named_seed(settings["seed"], split).generate_state(1, np.uint64)[0])
@@ -66,38 +83,6 @@ def generate(settings: dict[str, Any]) -> tuple[list[Split], dict[str, Any]]:
         "data_source": "generated",
         "licence": "none needed: generated images",
         "references": SLIDES,
-    }
-    return splits, attributes
-
-
-def split_collection(settings: dict[str, Any]) -> tuple[list[Split], dict[str, Any]]:
-    """Shuffle and split a published collection: validation images come from its training part, test images from its test part.
-
-    A collection without a test part is shuffled once and cut in three. Validation and test images are taken from the end of the
-    shuffled part, so that the training images are the same, in the same order, whatever their numbers.
-    """
-    collection = COLLECTIONS[settings["collection"]]
-    original = obtain(collection, Path(settings["folder"]).expanduser() if settings["folder"] else None)
-    rest = shuffled(len(original.train.labels), settings["seed"], "train")
-    if original.test is None:
-        if settings["test"] is None:
-            raise ValueError(f"test is null, but {collection.name} has no test part of its own: say how many images to keep")
-        rest, test = cut(rest, settings["test"], f"test images of {collection.name}")
-        tested = original.train
-    else:
-        test = shuffled(len(original.test.labels), settings["seed"], "test")
-        test = first(test, settings["test"], f"test images of {collection.name}")
-        tested = original.test
-    rest, validation = cut(rest, settings["validation"], f"validation images of {collection.name}")
-    train = first(rest, settings["train"], f"training images of {collection.name}")
-    splits = [take(original.train, train), take(original.train, validation), take(tested, test)]
-    attributes = {
-        "classes": len(collection.class_names),
-        "class_names": " ".join(collection.class_names),
-        "data_source": original.source,
-        "licence": collection.licence,
-        "source_sha256": " ".join(f"{file}:{digest}" for file, digest in original.checksums.items()),
-        "references": f"{collection.title}: {collection.reference}",
     }
     return splits, attributes
 

@@ -1,11 +1,15 @@
 """The configuration: errors that a person can act on, defaults, and the runs that it stands for."""
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from snakemake.utils import validate
 
@@ -77,6 +81,11 @@ def drop(key: str) -> Change:
 
 ARCHITECTURES = ", ".join(SCHEMA["$defs"]["network"]["properties"]["architecture"]["enum"])
 COLLECTIONS = ", ".join(SCHEMA["$defs"]["dataset"]["properties"]["collection"]["enum"])
+NAMES: list[str] = next(
+    branch["then"]["properties"]["name"]["enum"]
+    for branch in SCHEMA["$defs"]["dataset"]["allOf"]
+    if "name" in branch["then"]["properties"]
+)
 RECIPE_KEYS = ", ".join(["pretrained", *SCHEMA["$defs"]["recipe"]["then"]["properties"]])
 TOP_KEYS = ", ".join(SCHEMA["properties"])
 STABILITY_KEYS = ", ".join(SCHEMA["$defs"]["stability"]["properties"])
@@ -145,7 +154,7 @@ BAD: list[tuple[Change, str]] = [
     (
         put("datasets.pixels.folder", "/data"),
         "datasets.pixels.folder: is not a key; allowed here: "
-        "collection, enlarge, seed, train, validation, test, size, scale, gap",
+        "collection, enlarge, seed, train, validation, test, size, scale, gap, norm, periodic",
     ),
     (
         put("datasets.new", "{collection: photographs, train: 100}"),
@@ -158,6 +167,20 @@ BAD: list[tuple[Change, str]] = [
         "collection, enlarge, seed, folder, test, size, classes, mean, standard_deviation",
     ),
     (put("datasets.new", "{collection: image_folder}"), "datasets.new: lacks the key 'folder'; required here: folder"),
+    (put("datasets.new", "{collection: netcdf}"), "datasets.new: lacks the key 'file'; required here: file"),
+    (
+        put("datasets.new", "{collection: netcdf, file: mine.nc, size: 28}"),
+        "datasets.new.size: is not a key; allowed here: collection, enlarge, seed, train, validation, test, file",
+    ),
+    (
+        put("datasets.new", "{collection: torchvision, name: KMNIST, size: 28}"),
+        "datasets.new: lacks the key 'colour'; required here: name, size, colour",
+    ),
+    (
+        put("datasets.new", "{collection: torchvision, name: KMNIST, size: 28, colour: false, split: balanced}"),
+        "datasets.new.split: is not a key; allowed here: collection, enlarge, seed, folder, train, validation, test, "
+        "name, size, colour, options, train_options, test_options",
+    ),
     (put("recipes.sgd", "{optimizer: adam}"), "recipes.sgd: lacks the key 'epochs'; required here: epochs"),
     (put("networks.new", "{depth: 2}"), "networks.new: lacks the key 'architecture'; required here: architecture"),
     (put("datasets.new", "{collection: scale_detection}"), "datasets.new: lacks the key 'train'; required here: train"),
@@ -193,6 +216,14 @@ BAD: list[tuple[Change, str]] = [
     (
         put("datasets.digits.collection", "mnst"),
         f"datasets.digits.collection: 'mnst' is not allowed; choose one of {COLLECTIONS}",
+    ),
+    (
+        put("datasets.new", "{collection: torchvision, name: VOCDetection, size: 64, colour: true}"),
+        f"datasets.new.name: 'VOCDetection' is not allowed; choose one of {', '.join(NAMES)}",
+    ),
+    (
+        put("datasets.pixels.norm", "l2"),
+        "datasets.pixels.norm: 'l2' is not allowed; choose one of euclidean, maximum, manhattan",
     ),
     (put("datasets.digits.enlarge", "0"), "datasets.digits.enlarge: 0 is not allowed; it must be at least 1"),
     (
@@ -374,7 +405,19 @@ def test_the_minimal_configuration_is_good_and_its_defaults_are_complete() -> No
         "test": 1000,
         "seed": 0,
     }
-    assert (pixels["size"], pixels["scale"], pixels["gap"], pixels["test"]) == (28, 14, 2, 2000)
+    assert pixels == {
+        "collection": "scale_detection",
+        "enlarge": 1,
+        "size": 28,
+        "scale": 14,
+        "gap": 2,
+        "norm": "euclidean",
+        "periodic": False,
+        "train": 3000,
+        "validation": 2000,
+        "test": 2000,
+        "seed": 0,
+    }
     assert configuration["networks"] == {
         "fc": {"architecture": "fully_connected", "weights": None, "width": 1.0, "depth": 2},
         "vgg": {"architecture": "vgg11_bn", "weights": None, "width": 1.0, "antialiased": False},
@@ -406,6 +449,109 @@ def test_photographs_have_test_images_only_and_the_constants_of_pretrained_netwo
     datasets = check(configuration)["datasets"]
     assert datasets["photos"] == {"collection": "photographs", "test": 24, **common}
     assert datasets["imagenet"] == {"collection": "image_folder", "folder": "/data", "test": 500, **common}
+
+
+def test_a_torchvision_set_has_no_options_by_default() -> None:
+    configuration = minimal()
+    put("datasets.new", "{collection: torchvision, name: KMNIST, size: 28, colour: false}")(configuration)
+    options: dict[str, Any] = {"options": {}, "train_options": {}, "test_options": {}}
+    assert check(configuration)["datasets"]["new"] == {
+        "collection": "torchvision",
+        "name": "KMNIST",
+        "size": 28,
+        "colour": False,
+        "enlarge": 1,
+        "folder": None,
+        "train": None,
+        "validation": 2000,
+        "test": 2000,
+        "seed": 0,
+        **options,
+    }
+    put("runs.0.datasets", "[new]")(configuration)
+    put("runs.0.train_sizes", "[1000000]")(configuration)  # how many images there are is known when they are read
+    check(configuration)
+    put("datasets.new.train", "999999")(configuration)
+    with pytest.raises(ConfigurationError, match=r"^runs\.0\.train_sizes: 1000000 is more than the 999999 training images"):
+        check(configuration)
+
+
+def own_file(folder: Path, parts: bool, edge: int = 8) -> Path:
+    """A file of 900 grey images, the last 300 for testing where there are `parts`."""
+    part = {"part": ("image", ["train"] * 600 + ["test"] * 300)} if parts else {}
+    images = np.random.default_rng(0).integers(0, 256, (900, 1, edge, 8), dtype=np.uint8)
+    contents = {"images": (("image", "channel", "row", "column"), images), "label": ("image", np.arange(900) % 10), **part}
+    path = folder / f"mine{edge}{parts}.nc"
+    xr.Dataset(contents).to_netcdf(path)
+    return path
+
+
+def with_own_file(path: Path, sizes: str) -> dict[str, Any]:
+    configuration = minimal()
+    put("datasets.mine", f"{{collection: netcdf, file: {path}, {sizes}}}")(configuration)
+    put("runs.0.datasets", "[mine]")(configuration)
+    put("probe.images", "200")(configuration)
+    return configuration
+
+
+@pytest.mark.parametrize(
+    ("parts", "sizes", "train_size", "sentence"),
+    [
+        (True, "validation: 50", 551, "runs.0.train_sizes: 551 is more than the 550 training images of data set 'mine'"),
+        (True, "validation: 50, test: null", 550, ""),
+        (True, "validation: 50, test: 100", 550, "probe.images: 200 is more than the 100 test images of data set 'mine'"),
+        (False, "validation: 50, test: 250", 600, ""),
+        (
+            False,
+            "validation: 50, test: 250",
+            601,
+            "runs.0.train_sizes: 601 is more than the 600 training images of data set 'mine'",
+        ),
+        (
+            False,
+            "validation: 500, test: 450",
+            100,
+            "runs.0.train_sizes: 100 is more than the 0 training images of data set 'mine'",
+        ),
+        (
+            False,
+            "validation: 50, test: null",
+            100,
+            "datasets.mine.test: None is not allowed; {path} has no variable 'part', so that the number of test images is needed",
+        ),
+    ],
+)
+def test_the_images_of_a_file_are_counted_before_any_job_starts(
+    parts: bool, sizes: str, train_size: int, sentence: str, tmp_path: Path
+) -> None:
+    path = own_file(tmp_path, parts)
+    configuration = with_own_file(path, sizes)
+    put("runs.0.train_sizes", f"[{train_size}]")(configuration)
+    if not sentence:
+        assert image_shape(check(configuration)["datasets"]["mine"]) == (1, 8, 8)
+        return
+    with pytest.raises(ConfigurationError) as error:
+        check(configuration)
+    assert str(error.value) == sentence.format(path=path)
+
+
+def test_a_file_that_is_missing_or_does_not_fit_is_refused_before_any_job_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        check(with_own_file(Path("nowhere.nc"), "test: 300"))
+    assert str(error.value) == "datasets.mine.file: 'nowhere.nc' is not a file; the collection netcdf needs one with images"
+    path = own_file(tmp_path, parts=False, edge=6)
+    with pytest.raises(ConfigurationError) as error:
+        check(with_own_file(path, "test: 300"))
+    assert str(error.value) == f"datasets.mine.file: the images of {path} have 6 × 8 pixels; they must be square"
+
+
+def test_configurations_are_checked_without_torch() -> None:
+    script = (
+        "import sys; from workflow_scripts.support import configuration, image_file;"
+        "print([name for name in ('torch', 'xarray', 'PIL') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_what_is_written_wins_over_the_defaults_and_completing_twice_changes_nothing() -> None:
@@ -510,6 +656,8 @@ def test_order_of_keys_in_the_file_does_not_matter() -> None:
         ({"collection": "cifar10", "enlarge": 1}, (3, 32, 32)),
         ({"collection": "svhn", "enlarge": 1}, (3, 32, 32)),
         ({"collection": "image_folder", "size": 224, "enlarge": 1}, (3, 224, 224)),
+        ({"collection": "torchvision", "size": 64, "colour": True, "enlarge": 1}, (3, 64, 64)),
+        ({"collection": "torchvision", "size": 28, "colour": False, "enlarge": 2}, (1, 56, 56)),
     ],
 )
 def test_shape_of_the_images_follows_from_the_data_set(dataset: dict[str, Any], expected: tuple[int, int, int]) -> None:
@@ -526,6 +674,8 @@ def test_shape_of_the_images_follows_from_the_data_set(dataset: dict[str, Any], 
             "size": 16,
             "scale": 7,
             "gap": 1,
+            "norm": "euclidean",
+            "periodic": False,
             "train": 9,
             "validation": 5,
             "test": 5,

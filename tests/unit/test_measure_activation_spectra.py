@@ -21,7 +21,18 @@ from workflow_scripts.support.tensors import load_probe
 
 SIZE, IMAGES = 17, 12
 LABELS = {"dataset": "dots", "recipe": "short", "train_size": 50, "seed": 0}
-DATA = {"collection": "scale_detection", "size": SIZE, "scale": 7, "gap": 1, "train": 50, "validation": 20, "test": 30, "seed": 0}
+DATA = {
+    "collection": "scale_detection",
+    "size": SIZE,
+    "scale": 7,
+    "gap": 1,
+    "norm": "euclidean",
+    "periodic": False,
+    "train": 50,
+    "validation": 20,
+    "test": 30,
+    "seed": 0,
+}
 NETWORKS = {
     "vgg": {"architecture": "vgg11_bn", "width": 0.0625},
     "net": {"architecture": "fully_connected", "depth": 2, "width": 0.01},

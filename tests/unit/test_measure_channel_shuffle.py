@@ -24,7 +24,18 @@ from workflow_scripts.support.tensors import load_probe
 
 SIZE, IMAGES, DRAWS = 16, 24, 2
 RUN = {"dataset": "dots", "network": "tiny", "recipe": "short", "train_size": 50, "seed": 0}
-DATA = {"collection": "scale_detection", "size": SIZE, "scale": 7, "gap": 1, "train": 50, "validation": 20, "test": 40, "seed": 0}
+DATA = {
+    "collection": "scale_detection",
+    "size": SIZE,
+    "scale": 7,
+    "gap": 1,
+    "norm": "euclidean",
+    "periodic": False,
+    "train": 50,
+    "validation": 20,
+    "test": 40,
+    "seed": 0,
+}
 ENSEMBLE = {"mode_rule": "disc", "seed": 3}
 PROBE = {"images": IMAGES, "draws": DRAWS}
 SWEEP = {"cutoff": 3, "noise_norm": "matched", "batchnorm_at_init": "calibrated", "operations": "every", "precision": "float64"}

@@ -25,7 +25,18 @@ from workflow_scripts.support.tensors import normalised
 SIZE, IMAGES, CHANNELS, PATCHES = 17, 12, 5, 3
 LABELS: dict[str, Any] = {"dataset": "dots", "recipe": "short", "train_size": 50, "seed": 0}
 SETTINGS = {"images": IMAGES, "channels": CHANNELS, "patches": PATCHES, "seed": 4}
-DATA = {"collection": "scale_detection", "size": SIZE, "scale": 7, "gap": 1, "train": 50, "validation": 20, "test": 30, "seed": 0}
+DATA = {
+    "collection": "scale_detection",
+    "size": SIZE,
+    "scale": 7,
+    "gap": 1,
+    "norm": "euclidean",
+    "periodic": False,
+    "train": 50,
+    "validation": 20,
+    "test": 30,
+    "seed": 0,
+}
 NETWORKS = {
     "net": {"architecture": "lenet", "width": 0.5},
     "resnet": {"architecture": "resnet18", "width": 0.0625},

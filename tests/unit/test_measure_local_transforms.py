@@ -22,7 +22,18 @@ from workflow_scripts.support.checkpoints import checkpoint_content, save_checkp
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
 
 SIZE = 16
-DATA = {"collection": "scale_detection", "size": SIZE, "scale": 7, "gap": 1, "train": 50, "validation": 30, "test": 60, "seed": 0}
+DATA = {
+    "collection": "scale_detection",
+    "size": SIZE,
+    "scale": 7,
+    "gap": 1,
+    "norm": "euclidean",
+    "periodic": False,
+    "train": 50,
+    "validation": 30,
+    "test": 60,
+    "seed": 0,
+}
 SETTINGS: dict[str, Any] = {
     "images": 40,
     "selection_images": 20,

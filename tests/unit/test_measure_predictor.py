@@ -24,7 +24,18 @@ from workflow_scripts.support.netcdf import read_dataset
 
 SIZE, IMAGES, DRAWS, STEPS = 12, 30, 2, 6
 LABELS = {"dataset": "dots", "network": "linear", "recipe": "short", "train_size": 50, "seed": 0, "epoch": 1}
-DATA = {"collection": "scale_detection", "size": SIZE, "scale": 5, "gap": 1, "train": 50, "validation": 20, "test": 40, "seed": 0}
+DATA = {
+    "collection": "scale_detection",
+    "size": SIZE,
+    "scale": 5,
+    "gap": 1,
+    "norm": "euclidean",
+    "periodic": False,
+    "train": 50,
+    "validation": 20,
+    "test": 40,
+    "seed": 0,
+}
 ENSEMBLE = {"delta_convention": "asymptotic", "mode_rule": "disc", "seed": 3}
 SETTINGS: dict[str, Any] = {
     "directions": ["noise", "diffeo", "towards", "segment"],

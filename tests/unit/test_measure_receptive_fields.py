@@ -35,7 +35,17 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "fc2": {"architecture": "fully_connected", "depth": 2, "width": 0.1},
 }
 SCRIPTS = ("summarise_receptive_fields", "draw_receptive_field", "draw_receptive_field_sizes")
-DOTS = {"collection": "scale_detection", "size": 16, "scale": 7, "gap": 1, "train": 9, "validation": 5, "test": 6}
+DOTS = {
+    "collection": "scale_detection",
+    "size": 16,
+    "scale": 7,
+    "gap": 1,
+    "norm": "euclidean",
+    "periodic": False,
+    "train": 9,
+    "validation": 5,
+    "test": 6,
+}
 
 
 def measure(folder: Path, network: str) -> tuple[Path, Path]:

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from torchvision.datasets import KMNIST
 
 from tests.unit.test_readers import idx
 from tests.unit.test_sources import with_files, write
@@ -11,7 +12,7 @@ from workflow_scripts import prepare_dataset
 from workflow_scripts.diffeo.enlargement import enlarge
 from workflow_scripts.prepare_dataset import main
 from workflow_scripts.support.images import load_images
-from workflow_scripts.support.sources import COLLECTIONS, NAMED_FOLDER
+from workflow_scripts.support.sources import COLLECTIONS, NAMED_FOLDER, obtain
 
 TRAINING, TESTING = 60, 20
 
@@ -39,13 +40,40 @@ def mnist(folder, **changes):
 
 
 def scale(**changes):
-    sizes = {"size": 12, "scale": 5, "gap": 1, "train": 40, "validation": 8, "test": 9}
+    sizes = {"size": 12, "scale": 5, "gap": 1, "norm": "euclidean", "periodic": False, "train": 40, "validation": 8, "test": 9}
     return {"collection": "scale_detection", "seed": 0, "enlarge": 1, **sizes, **changes}
 
 
 def photographs(**changes):
     constants = {"mean": [0.4, 0.5, 0.6], "standard_deviation": [0.1, 0.2, 0.3]}
     return {"collection": "photographs", "seed": 0, "enlarge": 1, "test": 7, "size": 16, "classes": 1000, **constants, **changes}
+
+
+def torchvision(folder, **changes):
+    """The files of `folder`, where torchvision looks for its KMNIST."""
+    root = folder.with_name("root")
+    (root / "KMNIST").mkdir(parents=True)
+    (root / "KMNIST/raw").symlink_to(folder)
+    sizes = {"train": None, "validation": 10, "test": None, "options": {}, "train_options": {}, "test_options": {}}
+    block = {
+        "collection": "torchvision",
+        "name": "KMNIST",
+        "folder": str(root),
+        "size": 6,
+        "colour": False,
+        "seed": 0,
+        "enlarge": 1,
+    }
+    return {**block, **sizes, **changes}
+
+
+def write_own_file(path, folder, parts=True):
+    """The images of `folder` in a file of one's own: the training part, then the test part."""
+    original = obtain(COLLECTIONS["mnist"], folder)
+    part = {"part": ("image", ["train"] * TRAINING + ["test"] * TESTING)} if parts else {}
+    images, labels = (np.concatenate(values) for values in zip(original.train, original.test, strict=True))
+    xr.Dataset({"images": (("image", "channel", "row", "column"), images), "label": ("image", labels), **part}).to_netcdf(path)
+    return path
 
 
 def load_split(path, split, count=None):
@@ -86,9 +114,48 @@ def test_file_contract(tmp_path, folder):
     assert load_images(path, {}).classes == 10
 
 
+def test_the_same_images_from_torchvision_or_a_file_of_ones_own_make_the_same_data(tmp_path, folder):
+    file = write_own_file(tmp_path / "own.nc", folder)
+    paths = [prepared(tmp_path, mnist(folder), "collection"), prepared(tmp_path, torchvision(folder), "torchvision")]
+    settings = {**mnist(None), "collection": "netcdf", "file": str(file)}
+    paths.append(tmp_path / "netcdf.nc")
+    main(paths[-1], "netcdf", settings, [file])
+    opened = [xr.open_dataset(path).load() for path in paths]
+    for data in opened[1:]:
+        xr.testing.assert_equal(data.drop_vars("dataset"), opened[0].drop_vars("dataset"))
+        for name in ("content_sha256", "classes"):
+            assert data.attrs[name] == opened[0].attrs[name]
+        assert set(data.attrs) - {"source_sha256"} == set(opened[0].attrs) - {"source_sha256"}
+    assert opened[1].attrs["class_names"].split()[:2] == ["o", "ki"]
+    assert opened[2].attrs["source_sha256"] == f"own.nc:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+
+def test_a_file_without_parts_is_cut_in_three(tmp_path, folder):
+    file = write_own_file(tmp_path / "own.nc", folder, parts=False)
+    settings = {"collection": "netcdf", "file": str(file), "seed": 0, "enlarge": 1, "train": None, "validation": 10, "test": 15}
+    main(tmp_path / "data.nc", "mine", settings, [file])
+    with xr.open_dataset(file) as own, xr.open_dataset(tmp_path / "data.nc") as data:
+        index = data["source_index"].values
+        assert np.bincount(data["split"].values).tolist() == [55, 10, 15] and sorted(index) == list(range(80))
+        np.testing.assert_array_equal(data["images"].values, own["images"].values[index])
+        np.testing.assert_array_equal(data["label"].values, own["label"].values[index])
+    with pytest.raises(ValueError, match=r"^70 validation images of .*own\.nc are asked for, but only 65 are left$"):
+        main(tmp_path / "data.nc", "mine", {**settings, "validation": 70}, [file])
+    with pytest.raises(ValueError, match=r"^test is null, but .*own\.nc has no test part of its own: say how many"):
+        main(tmp_path / "data.nc", "mine", {**settings, "test": None}, [file])
+
+
+def test_few_images_of_a_torchvision_set_are_read_without_the_others(tmp_path, folder, monkeypatch):
+    read = []
+    original = KMNIST.__getitem__
+    monkeypatch.setattr(KMNIST, "__getitem__", lambda part, index: read.append(index) or original(part, index))
+    prepared(tmp_path, torchvision(folder, train=5, validation=3, test=4))
+    assert len(read) == 12
+
+
 def test_splits_are_disjoint_complete_and_keep_their_labels(tmp_path, folder):
     path = prepared(tmp_path, mnist(folder))
-    original = prepare_dataset.obtain(COLLECTIONS["mnist"], folder)
+    original = obtain(COLLECTIONS["mnist"], folder)
     with xr.open_dataset(path) as data:
         index = data["source_index"].values
     assert sorted(index[:60]) == list(range(60)) and sorted(index[60:]) == list(range(20))
@@ -206,6 +273,15 @@ def test_enlarged_images_are_the_same_in_the_same_splits_and_order(tmp_path, fol
     assert (large["images"].values == enlarge(small["images"].values, 3)).all()
     assert large["images"].shape[2:] == tuple(3 * length for length in small["images"].shape[2:])
     assert small.attrs["content_sha256"] != large.attrs["content_sha256"]
+
+
+def test_scale_detection_takes_its_norm_from_the_configuration(tmp_path):
+    def digest(**changes):
+        path = prepared(tmp_path, scale(**changes))
+        with xr.open_dataset(path) as data:
+            return data.attrs["content_sha256"]
+
+    assert len({digest(), digest(norm="maximum"), digest(periodic=True), digest(norm="manhattan", periodic=True)}) == 4
 
 
 def test_photographs_are_test_images_with_constants_of_the_configuration(tmp_path):

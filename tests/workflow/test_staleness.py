@@ -84,6 +84,8 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "datasets.scale_detection.size": (17, OF_DOTS),
     "datasets.scale_detection.scale": (8, OF_DOTS),
     "datasets.scale_detection.gap": (2, OF_DOTS),
+    "datasets.scale_detection.norm": ("maximum", OF_DOTS),
+    "datasets.scale_detection.periodic": (True, OF_DOTS),
     "datasets.photographs.classes": (999, OF_PHOTOGRAPHS),
     "datasets.photographs.mean": ([0.4, 0.4, 0.4], OF_PHOTOGRAPHS),
     "datasets.photographs.standard_deviation": ([0.2, 0.2, 0.2], OF_PHOTOGRAPHS),
@@ -180,6 +182,12 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
 
 # Keys of architectures and collections that the smoke experiment does not have.
 NOT_IN_THE_SMOKE_EXPERIMENT = {
+    "datasets.colour",
+    "datasets.file",
+    "datasets.name",
+    "datasets.options",
+    "datasets.test_options",
+    "datasets.train_options",
     "networks.factory",
     "networks.model",
     "networks.options",
@@ -291,6 +299,7 @@ MODULES: dict[str, set[str]] = {
     "support/document_results.py": NOTHING,
     "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
     "support/filter_panels.py": OF_FIRST_LAYERS,
+    "support/image_file.py": EVERYTHING,
     "support/image_folder.py": EVERYTHING,
     "support/images.py": EVERYTHING,
     "support/jobs.py": SHARED,
@@ -323,6 +332,7 @@ MODULES: dict[str, set[str]] = {
     | SUMMARISE_FILTERS
     | {"summarise_channel_coupling", "summarise_channel_shuffle"},
     "support/tensors.py": TRAIN | CALIBRATE,
+    "support/torchvision_sets.py": EVERYTHING,
     "support/transform_panels.py": {"draw_neuron_firing", "draw_neuron_stability"},
     "support/weights.py": IMPORT,
     "calibrate_deformations.py": CALIBRATE,

@@ -2,17 +2,27 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 from jsonschema.exceptions import best_match
 
+if TYPE_CHECKING:
+    from workflow_scripts.support.image_file import Layout
+
 RUN_KEYS = {"dataset": "datasets", "network": "networks", "recipe": "recipes", "train_size": "train_sizes", "seed": "seeds"}
-TRAINING_PART = {"fashion_mnist": 60000, "mnist": 60000, "mnist_5k": 5000, "cifar10": 50000, "svhn": 73257}
-TEST_PART = {"fashion_mnist": 10000, "mnist": 10000, "mnist_5k": 0, "cifar10": 10000, "svhn": 26032}
+PARTS = {  # numbers of training and test images
+    "fashion_mnist": (60000, 10000),
+    "mnist": (60000, 10000),
+    "mnist_5k": (5000, 0),
+    "cifar10": (50000, 10000),
+    "svhn": (73257, 26032),
+    "torchvision": (math.inf, math.inf),  # known when they are read
+}
 IMAGE_EDGE = {"fashion_mnist": 28, "mnist": 28, "mnist_5k": 28, "cifar10": 32, "svhn": 32}  # of others the key `size`
 COLOURED = ("cifar10", "svhn", "photographs", "image_folder")
 UNTRAINED_COLLECTIONS = ("photographs", "image_folder")  # test images only
@@ -199,7 +209,10 @@ def check_weights(name: str, network: Mapping[str, Any], recipe: str) -> None:
 
 def check_sizes(key: str, name: str, configuration: Mapping[str, Any], train_size: int, probed: bool) -> None:
     """Check that a data set has as many training images, and test images if it is `probed`, as its runs ask for."""
-    training, test = available_images(configuration["datasets"][name])
+    dataset = configuration["datasets"][name]
+    if dataset["collection"] == "netcdf":
+        check_file(name, dataset)
+    training, test = available_images(dataset)
     if train_size > training:
         allowed = f"{train_size} is more than the {training} training images of data set {name!r}"
         raise ConfigurationError(f"{key}.train_sizes: {allowed}")
@@ -208,22 +221,50 @@ def check_sizes(key: str, name: str, configuration: Mapping[str, Any], train_siz
         raise ConfigurationError(f"probe.images: {images} is more than the {test} test images of data set {name!r}")
 
 
-def available_images(dataset: Mapping[str, Any]) -> tuple[int, float]:
-    """Training and test images that a data set will have; infinity where all are probed if there are fewer than asked for."""
+def check_file(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check that the file of images of the data set `name` is there and holds what it must; its images are not read."""
+    file = dataset["file"]
+    if not Path(file).expanduser().is_file():
+        raise ConfigurationError(f"datasets.{name}.file: {file!r} is not a file; the collection netcdf needs one with images")
+    try:
+        test = file_layout(file).test
+    except ValueError as error:
+        raise ConfigurationError(f"datasets.{name}.file: {error}") from error
+    if dataset["test"] is None and not test:
+        needed = f"{file} has no variable 'part', so that the number of test images is needed"
+        raise ConfigurationError(f"datasets.{name}.test: None is not allowed; {needed}")
+
+
+@cache
+def file_layout(file: str) -> "Layout":
+    """Shape of the images in a file of people's own, and the sizes of its parts."""
+    from workflow_scripts.support.image_file import layout
+
+    return layout(Path(file).expanduser())
+
+
+def available_images(dataset: Mapping[str, Any]) -> tuple[float, float]:
+    """Training and test images that a data set will have; infinity where their number does not matter, or is not known yet."""
     collection = dataset["collection"]
     if collection in UNTRAINED_COLLECTIONS:
         return 0, math.inf
     if collection == "scale_detection":
         return dataset["train"], dataset["test"]
-    test = dataset["test"] if dataset["test"] is not None else TEST_PART[collection]
-    training = TRAINING_PART[collection] - dataset["validation"] - (0 if TEST_PART[collection] else test)
-    return min(training, dataset["train"] or training), min(test, TEST_PART[collection] or test)
+    training, tested = file_layout(dataset["file"])[1:] if collection == "netcdf" else PARTS[collection]
+    test = dataset["test"] if dataset["test"] is not None else tested
+    training = max(training - dataset["validation"] - (0 if tested else test), 0)
+    return min(training, dataset["train"] or training), min(test, tested or test)
 
 
 def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
     """Channels, height and width that the images of a data set will have."""
-    edge = (IMAGE_EDGE.get(dataset["collection"]) or dataset["size"]) * dataset["enlarge"]
-    return 3 if dataset["collection"] in COLOURED else 1, edge, edge
+    collection = dataset["collection"]
+    if collection == "netcdf":
+        channels, edge, _ = file_layout(dataset["file"]).shape
+    else:
+        channels = 3 if dataset.get("colour", collection in COLOURED) else 1
+        edge = IMAGE_EDGE.get(collection) or dataset["size"]
+    return channels, edge * dataset["enlarge"], edge * dataset["enlarge"]
 
 
 def must_be_one_of(key: str, value: Any, allowed: Any) -> None:

@@ -20,11 +20,12 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workflow_scripts.support import readers
 from workflow_scripts.support.packages import package_folder
 from workflow_scripts.support.readers import LabelledImages
+from workflow_scripts.support.splits import Published, in_memory
 
 SOCKET_TIMEOUT = 30.0  # seconds without a byte
 COMMAND_TIMEOUT = 600.0  # seconds for one run of apt-get or dpkg-deb
@@ -78,6 +79,26 @@ class Original(NamedTuple):
     test: LabelledImages | None
     source: str
     checksums: Mapping[str, str]
+
+
+def published_collection(settings: dict[str, Any]) -> Published:
+    """The collection `collection` of the configuration, from the folder `folder` if that is not null, else from another source.
+
+    Raises:
+        SourceError: no source works; the message lists each one and why it failed.
+    """
+    collection = COLLECTIONS[settings["collection"]]
+    original = obtain(collection, Path(settings["folder"]).expanduser() if settings["folder"] else None)
+    attributes = {
+        "classes": len(collection.class_names),
+        "class_names": " ".join(collection.class_names),
+        "data_source": original.source,
+        "licence": collection.licence,
+        "source_sha256": " ".join(f"{file}:{digest}" for file, digest in original.checksums.items()),
+        "references": f"{collection.title}: {collection.reference}",
+    }
+    test = None if original.test is None else in_memory(original.test)
+    return Published(collection.name, in_memory(original.train), test, attributes)
 
 
 def obtain(collection: Collection, folder: Path | None) -> Original:
@@ -234,7 +255,7 @@ def _download(collection: Collection, folder: Path) -> Path:
         problems = []
         for address in addresses:
             try:
-                with _socket_timeout(SOCKET_TIMEOUT), _quiet_unless_terminal():
+                with socket_timeout(SOCKET_TIMEOUT), quiet_unless_terminal():
                     download_url(address, folder, name)
                 break
             except (OSError, RuntimeError) as error:
@@ -245,7 +266,8 @@ def _download(collection: Collection, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
+def socket_timeout(seconds: float) -> Iterator[None]:
+    """Give up a connection on which nothing came for so many seconds."""
     previous = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -254,7 +276,7 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(previous)
 
 
-def _quiet_unless_terminal() -> contextlib.AbstractContextManager[object]:
+def quiet_unless_terminal() -> contextlib.AbstractContextManager[object]:
     """Swallow torchvision's progress bar where there is no terminal to show it."""
     return contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
 
