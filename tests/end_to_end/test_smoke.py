@@ -40,7 +40,7 @@ def commands() -> list[str]:
 def test_every_netcdf_file_keeps_the_contract(smoke_run: Path) -> None:
     files = sorted((smoke_run / "results").rglob("*.nc"))
     assert (
-        len(files) == 3 + 4 + 5 + 13 + 3 + 9 + 2 + 11
+        len(files) == 3 + 4 + 5 + 13 + 3 + 16 + 3 + 11
     )  # data, calibration, training, stability, predictor, other analyses of runs; fields, receptive fields; tables, claims
     for path in files:
         with xr.open_dataset(path) as dataset:
