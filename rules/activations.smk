@@ -19,7 +19,8 @@ rule measure_activation_spectra:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/activation_spectra.tsv"
     resources:
         gpu=1,
-        mem_mb=config["memory_budget_mb"] + 2000,
+        mem_mb=growing(config["memory_budget_mb"] + 2000),
+        runtime=growing(30),
         batch_mb=config["memory_budget_mb"],
     params:
         code=code("measure_activation_spectra"),

@@ -23,7 +23,8 @@ rule measure_channel_shuffle:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/channel_shuffle.tsv"
     resources:
         gpu=1,
-        mem_mb=config["memory_budget_mb"] + 2000,
+        mem_mb=growing(config["memory_budget_mb"] + 2000),
+        runtime=growing(30),
         batch_mb=config["memory_budget_mb"],
     params:
         code=code("measure_channel_shuffle"),
@@ -46,7 +47,8 @@ rule measure_channel_coupling:
     benchmark:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/channel_coupling.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("measure_channel_coupling"),
         labels=labels,

@@ -19,6 +19,8 @@ from workflow_scripts.support.configuration import (
 os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
 os.environ.setdefault("MALLOC_TOP_PAD_", str(2**26))
+# No file is written to once it has its name, so that locks protect nothing; some network file systems refuse them.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 RUN = "results/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}"
 RUNS = expand_runs(config)
@@ -54,6 +56,11 @@ wildcard_constraints:
     train_size="[0-9]+",
     seed="[0-9]+",
     epoch="[0-9]+",
+
+
+def growing(amount):
+    """A resource (MB, minutes) that grows with every attempt at a job: profiles may let jobs run again (`retries`)."""
+    return lambda wildcards, attempt: attempt * amount
 
 
 def code(script):

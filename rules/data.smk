@@ -11,7 +11,8 @@ rule prepare_dataset:
     benchmark:
         "results/benchmarks/data/{dataset}.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=code("prepare_dataset"),
         name=lambda wildcards: wildcards.dataset,
@@ -31,7 +32,8 @@ rule calibrate_deformations:
         "results/benchmarks/calibration/{dataset}/cutoff{cutoff}.tsv"
     resources:
         gpu=1,
-        mem_mb=config["memory_budget_mb"] + 2000,
+        mem_mb=growing(config["memory_budget_mb"] + 2000),
+        runtime=growing(15),
         batch_mb=config["memory_budget_mb"],
     params:
         code=code("calibrate_deformations"),

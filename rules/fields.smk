@@ -11,7 +11,8 @@ rule measure_fields:
     benchmark:
         "results/benchmarks/fields.tsv"
     resources:
-        mem_mb=config["memory_budget_mb"] + 2000,
+        mem_mb=growing(config["memory_budget_mb"] + 2000),
+        runtime=growing(30),
         batch_mb=config["memory_budget_mb"],
     params:
         code=code("measure_fields"),

@@ -20,7 +20,8 @@ rule measure_filter_spectra:
     benchmark:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/filter_spectra.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("measure_filter_spectra"),
         labels=labels,

@@ -20,7 +20,8 @@ rule measure_local_transforms:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/local_transforms.tsv"
     resources:
         gpu=1,
-        mem_mb=config["memory_budget_mb"] + 2000,
+        mem_mb=growing(config["memory_budget_mb"] + 2000),
+        runtime=growing(30),
         batch_mb=config["memory_budget_mb"],
     params:
         code=code("measure_local_transforms"),

@@ -13,7 +13,8 @@ rule measure_predictor:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/predictor/epoch{epoch}.tsv"
     resources:
         gpu=1,
-        mem_mb=config["memory_budget_mb"] + 2000,
+        mem_mb=growing(config["memory_budget_mb"] + 2000),
+        runtime=growing(30),
         batch_mb=config["memory_budget_mb"],
     params:
         code=code("measure_predictor"),

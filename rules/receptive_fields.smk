@@ -18,7 +18,8 @@ rule measure_receptive_fields:
     benchmark:
         "results/benchmarks/receptive_fields/{dataset}/{network}.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     params:
         code=code_with_network("measure_receptive_fields"),
         labels=labels,
@@ -40,7 +41,8 @@ rule measure_effective_receptive_fields:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/effective_receptive_fields.tsv"
     resources:
         gpu=1,
-        mem_mb=config["memory_budget_mb"] + 2000,
+        mem_mb=growing(config["memory_budget_mb"] + 2000),
+        runtime=growing(30),
         batch_mb=config["memory_budget_mb"],
     params:
         code=code("measure_effective_receptive_fields"),

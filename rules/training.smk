@@ -11,7 +11,8 @@ rule initialise_network:
     benchmark:
         "results/benchmarks/runs/{dataset}/{network}/{recipe}/P{train_size}/seed{seed}/checkpoints/epoch0000.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_with_network("initialise_network"),
         labels=labels,
@@ -37,7 +38,8 @@ rule import_network:
     wildcard_constraints:
         recipe="|".join(PRETRAINED) or "-",  # no recipe is called "-"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_with_network("import_network"),
         labels=labels,
@@ -69,7 +71,8 @@ for recipe, settings in config["recipes"].items():
                 f"results/benchmarks/{RECIPE_JOB}/training.tsv"
             resources:
                 gpu=1,
-                mem_mb=config["memory_budget_mb"] + 2000,
+                mem_mb=growing(config["memory_budget_mb"] + 2000),
+                runtime=growing(240),
             params:
                 code=code("train_network"),
                 labels=partial(labels, recipe=recipe),

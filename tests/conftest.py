@@ -32,7 +32,7 @@ def copy_sources(destination: Path) -> Path:
 def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in `directory`; the output holds stdout and stderr together."""
     command = [str(BIN / "snakemake"), *arguments]
-    done = subprocess.run(command, cwd=directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+    done = subprocess.run(command, cwd=directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800)
     assert not check or done.returncode == 0, done.stdout[-6000:]
     return done
 

@@ -77,14 +77,17 @@ def test_snippet_runs(block: str, smoke_run: Path) -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_command_runs(command: str, smoke_copy: Path) -> None:
-    """On the smoke experiment; `make` is asked what it would do, and what would install or test is only checked to exist."""
+    """On the smoke experiment; `make` is asked what it would do, and what would install or test is only checked to exist.
+
+    Commands for clusters are asked too: tests/cluster runs them.
+    """
     shutil.copyfile(smoke_copy / "configs/smoke.yaml", smoke_copy / "config.yaml")
     program, *arguments = command.split()
     if program == "make":
         done = subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
     elif program == "snakemake":
-        run_snakemake(smoke_copy, *arguments)
+        run_snakemake(smoke_copy, *arguments, *(["--dry-run"] if "--workflow-profile" in arguments else []))
     elif command == "pip install -r requirements.txt":
         assert (ROOT / "requirements.txt").read_text().count("==") > 50
     else:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, ResourceList
 
-from workflow_scripts.support.jobs import arguments, log_to, progress, run
+from workflow_scripts.support.jobs import arguments, choose_device, log_to, progress, run
 
 
 def make_job(**changes: Any) -> SimpleNamespace:
@@ -65,6 +65,19 @@ def test_threads_memory_and_device_are_given_where_asked_for() -> None:
     found = arguments(main, make_job())
     assert {name: found[name] for name in ("code", "threads", "memory_mb", "device")} == {
         "code": "0123", "threads": 2, "memory_mb": 750, "device": "cpu"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("resources", "device"),
+    [({}, "cpu"), ({"gpu": 0}, "cpu"), ({"gpu": 1}, "cuda"), ({"gpu": 0, "gres": "gpu:1"}, "cuda"), ({"gres": "tmp:1"}, "cpu")],
+)
+def test_device_is_a_gpu_where_the_job_was_given_one(
+    resources: dict[str, Any], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert choose_device(ResourceList(fromdict=resources)) == device
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose_device(ResourceList(fromdict=resources)) == "cpu"
 
 
 def test_memory_has_a_default() -> None:

@@ -3,7 +3,7 @@
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,7 +45,7 @@ def arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
     offered["threads"] = snakemake.threads
     offered["memory_mb"] = snakemake.resources.get("batch_mb", 2000)
     if "device" in wanted:
-        offered["device"] = choose_device(snakemake.resources.get("gpu", 0))
+        offered["device"] = choose_device(snakemake.resources)
     missing = set(wanted) - set(offered)
     if missing:
         raise TypeError(f"rule {snakemake.rule} does not pass {sorted(missing)}, which its script needs")
@@ -57,11 +57,12 @@ def as_paths(value: Any) -> Path | list[Path]:
     return Path(value) if isinstance(value, str) else [Path(item) for item in value]
 
 
-def choose_device(gpus: int) -> str:
-    """`cuda` if the job was given a GPU and torch sees one, else `cpu`."""
+def choose_device(resources: Mapping[str, Any]) -> str:
+    """`cuda` if the job was given a GPU (as `gpu`, or as Slurm's `gres`) and torch sees one, else `cpu`."""
     import torch
 
-    return "cuda" if gpus > 0 and torch.cuda.is_available() else "cpu"
+    given = resources.get("gpu", 0) > 0 or "gpu" in resources.get("gres", "")
+    return "cuda" if given and torch.cuda.is_available() else "cpu"
 
 
 def log_to(path: Path | None) -> None:
