@@ -1,5 +1,6 @@
 """The profile for Slurm on a real one: the smoke experiment to its report, and a training that is cancelled on the way."""
 
+import os
 import re
 import subprocess
 import tempfile
@@ -35,6 +36,8 @@ RUN = "results/runs/mnist_5k/fc2/long/P1000/seed0"
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A running Slurm that the commands of a test reach, in a folder of its own: names of sockets must be short."""
     with tempfile.TemporaryDirectory(prefix="slurm") as folder, local_slurm(Path(folder) / "cluster") as variables:
+        for name in [name for name in os.environ if name.startswith("SLURM_")]:  # of a job on a cluster, where this may run
+            monkeypatch.delenv(name)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         yield
@@ -67,7 +70,10 @@ def test_smoke_experiment_is_the_same_on_a_cluster(
     directory = copy_sources(tmp_path / "project")
     run_snakemake(directory, *COMMAND, *SMOKE, *QUICKLY)
     assert_same(smoke_run / "results", directory / "results")
-    assert len(submitted()) == 27  # for 60 jobs; the others are made where Snakemake runs
+    comments = [job["Comment"] for job in submitted()]
+    assert len(set(comments)) == len(comments)
+    measured = {path.parents[1] for path in directory.glob("results/runs/*/*/*/*/*/*/epoch*.nc")}
+    assert sum(comment.startswith("rule_run_") for comment in comments) == len(measured)  # one submission measures a run
     for job in submitted():
         on_gpu = re.match("rule_(train|run|calibration)_", job["Comment"]) is not None
         assert job["JobState"] == "COMPLETED"
