@@ -63,16 +63,28 @@ def test_the_quantity_that_makes_the_error_correlates_more(few_resamples: None) 
 
 def test_advantage_is_the_paired_difference_of_effects(few_resamples: None) -> None:
     relation = related(
-        make_related_summary(lambda r, d, g: np.resize([0.3, 0.1, 0.2, 0.12, 0.07, 0.09], r.shape[0] // 2).repeat(2))
+        make_related_summary(lambda r, d, g: np.resize([0.3, 0.1, 0.2, 0.12, 0.07, 0.09], r.shape[0] // 2).repeat(2), MANY)
     )
-    points, weights = relation, network_weights(list(NETWORKS), 100, module.SEED)
+    points, weights = relation, network_weights(list(MANY), 100, module.SEED)
     rho = [abs(rank_correlations(weights, row, points.test_error.values)) for row in points.stability.values.T]
-    effect = np.log10((1 + np.minimum(rho, 1 - 6 / 210)) / (1 - np.minimum(rho, 1 - 6 / 210)))
+    largest = 1 - 6 / (len(MANY) ** 3 - len(MANY))
+    effect = np.log10((1 + np.minimum(rho, largest)) / (1 - np.minimum(rho, largest)))
     found = relation.sel(dataset="a", selection=LARGEST)
     assert found.rank_advantage.values == pytest.approx(effect[0, 0] - effect[1:, 0], abs=1e-12)
     for place, error in enumerate(found.rank_advantage_standard_error.values, start=1):
         drawn = (effect[0] - effect[place])[1:]
         assert error >= drawn.std(ddof=1) * (1 - 1e-12)
+
+
+def test_quantities_that_order_the_networks_alike_cannot_be_told_apart(few_resamples: None) -> None:
+    points = error_points(make_related_summary(lambda r, d, g: np.resize([0.3, 0.1, 0.2, 0.12], r.shape), MANY), SETTINGS)
+    of_r = points.stability.sel(quantity="R")
+    for other in (2 * of_r, 1 / of_r**2):
+        mirrored = points.assign(stability=points.stability.where(points.quantity != "G", other))
+        found = relation_of(mirrored)
+        assert np.isnan(found["rank_advantage"]).tolist() == [False, True]
+        assert np.isnan(found["rank_advantage_standard_error"]).tolist() == [False, True]
+        assert abs(found["rank_correlation"][2]) == pytest.approx(abs(found["rank_correlation"][0]), abs=1e-12)
 
 
 def test_unrelated_errors_correlate_with_nothing(few_resamples: None) -> None:
@@ -109,7 +121,7 @@ def test_train_sizes_are_in_one_selection_only() -> None:
 def test_three_networks_have_no_number_and_a_note() -> None:
     relation = related(
         make_related_summary(stabilities=dict(list(NETWORKS.items())[:3])),
-        make_related_summary(datasets=("b",)),
+        make_related_summary(stabilities=MANY, datasets=("b",)),
         make_related_summary(datasets=("dots",), trained_seeds=0, initial_seeds=1),
     )
     assert relation.dataset.values.tolist() == ["a", "b", "dots"]
@@ -119,7 +131,7 @@ def test_three_networks_have_no_number_and_a_note() -> None:
         "",
         "trained networks with a known test error: 0, needed: 4",
     ]
-    assert relation.networks.sel(selection=ALL).values.tolist() == [3, 6, 0]
+    assert relation.networks.sel(selection=ALL).values.tolist() == [3, 16, 0]
     for name in (*module.BY_QUANTITY, *module.COMPARED, *module.OF_R):
         assert relation[name].sel(dataset=["a", "dots"]).isnull().all(), name
         assert relation[name].sel(dataset="b").notnull().all(), name

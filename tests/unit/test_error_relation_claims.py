@@ -63,10 +63,12 @@ def test_rows_are_the_data_sets_of_images_or_of_the_simple_model() -> None:
 
 
 def test_values_are_those_of_the_file_at_the_largest_train_size() -> None:
-    relation = related(lambda r, d, g: 0.3 * r**0.6 * np.resize([0.9, 0.9, 1.2, 1.2], r.shape), train_sizes=(10, 1000))
+    relation = related(
+        lambda r, d, g: 0.3 * r**0.6 * np.resize([0.9, 0.9, 1.2, 1.2], r.shape), train_sizes=(10, 1000), stabilities=MANY
+    )
     cell = relation.sel(dataset="a", selection=LARGEST)
     of_r = cell.sel(quantity="R")
-    wide = stdtrit(4, 0.975) / 1.959963984540054
+    wide = stdtrit(14, 0.975) / 1.959963984540054
     expected = {
         "error_relation": (of_r.rank_effect, of_r.rank_effect_standard_error),
         "error_exponent": (of_r.exponent, of_r.exponent_standard_error * wide),
@@ -103,6 +105,7 @@ def test_reasons_say_what_is_missing() -> None:
     same = related(lambda r, d, g: 0 * r + 0.1)
     assert decided(same, "error_relation").reason == "the networks do not differ"
     assert (decided(same, "error_exponent").verdict, math.isnan(same.exponent_z[0, 0])) == ("does not hold", True)
+    assert decided(related(), "error_noise").reason == "R_f and G_f put the networks in the same order, or in opposite ones"
     assert "between data sets is not known" in decided(relation, "error_relation").reason
     switched_off = decide(NAMED["error_relation"], {}, SETTINGS)
     assert switched_off.reason == "the analysis 'stability' is switched off"

@@ -162,7 +162,10 @@ def against_published(points: xr.Dataset) -> Numbers:
 
 
 def orders(points: xr.Dataset) -> Numbers:
-    """The rank correlations of all quantities, and by how much R goes with the test error more than D and G do."""
+    """The rank correlations of all quantities, and by how much R goes with the test error more than D and G do.
+
+    Where R and the other put the networks in the same order, or in opposite ones, no data can tell: there is no number.
+    """
     names, values, error = logarithms(points)
     networks, weights = len(set(names)), network_weights(names, RESAMPLES, SEED)
     found = np.array([rank_correlations(weights, value, error) for value in values])
@@ -171,6 +174,9 @@ def orders(points: xr.Dataset) -> Numbers:
     for place in range(1, len(QUANTITIES)):
         between = rank_correlations(weights[:1], values[0], values[place])[0] * np.sign(found[0, 0] * found[place, 0])
         drawn = strength[0] - strength[place]
+        if between > 1 - 1e-12:
+            advantages.append((math.nan, math.nan))
+            continue
         error_of = difference_error(drawn, abs(found[0, 0]), abs(found[place, 0]), between, networks)
         advantages.append((drawn[0], error_of))
     return {

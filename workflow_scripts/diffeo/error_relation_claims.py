@@ -24,15 +24,15 @@ Labels = tuple[str, str]
 Measure = Callable[[xr.Dataset], tuple[float, float]]  # a number of one data set and its standard error
 
 
-def of_datasets(measure: Measure, *, simple_model: bool) -> EvidenceMaker:
-    """A row for each data set, of images or of the simple model of data."""
+def of_datasets(measure: Measure, *, simple_model: bool, alike: str) -> EvidenceMaker:
+    """A row for each data set, of images or of the simple model of data; `alike` is why an order of networks may say nothing."""
 
     def evidence(relation: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:
         rows = []
         for place in np.flatnonzero((relation.collection.values == SIMPLE_MODEL) == simple_model):
             cell = relation.isel(dataset=place).sel(selection=LARGEST)
             labels = (cell.dataset.item(), str(cell.networks.item()))
-            reason = cell.note.item() or "the networks do not differ"
+            reason = cell.note.item() or alike
             rows.append(row_of(labels, *measure(cell), cell.number_of_runs.item(), reason))
         return rows
 
@@ -108,12 +108,13 @@ def relation_claim(
     *,
     slide: str = PERFORMANCE,
     simple_model: bool = False,
+    alike: str = "the networks do not differ",
 ) -> Claim:
     """A claim with a row for each data set."""
     nothing = (
         f"no data set {'of scale detection ' if simple_model else ''}was measured with other networks than simple local models"
     )
-    made = of_datasets(measure, simple_model=simple_model)
+    made = of_datasets(measure, simple_model=simple_model, alike=alike)
     labels = ("data set", "networks", "runs")
     source = "error_relation"
     return Claim(name, statement, BACKGROUND, slide, quantity, interval, source, made, nothing, labels, rows="data sets")
@@ -148,6 +149,7 @@ ERROR_RELATION_CLAIMS = (
         f"{MORE} D_f, {OVER_NETWORKS}",
         (TENTH, math.inf),
         advantage("D"),
+        alike="R_f and D_f put the networks in the same order, or in opposite ones",
     ),
     relation_claim(
         "error_noise",
@@ -155,6 +157,7 @@ ERROR_RELATION_CLAIMS = (
         f"{MORE} G_f, {OVER_NETWORKS}",
         (TENTH, math.inf),
         advantage("G"),
+        alike="R_f and G_f put the networks in the same order, or in opposite ones",
     ),
     relation_claim(
         "error_simple_model",
