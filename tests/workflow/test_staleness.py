@@ -92,15 +92,12 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networks.vgg11_bn_tiny.architecture": ("vgg13_bn", INITIALISE | BOXES),
     "networks.vgg11_bn_tiny.width": (0.125, INITIALISE | BOXES),
     "networks.vgg11_bn_tiny.antialiased": (True, INITIALISE | BOXES),
-    "networks.fc2.depth": (3, INITIALISE - ((OF_MAPS | SHUFFLE) - DECIDE)),  # it has no maps
+    "networks.fc2.depth": (3, (INITIALISE | BOXES) - {"draw_receptive_field"}),  # which shows another network
     "networks.conv_tiny.channels": (5, OF_LOCAL_MODELS),
     "networks.conv_tiny.filter_size": (5, OF_LOCAL_MODELS),
     "networks.conv_tiny.pool_size": (2, OF_LOCAL_MODELS),
     "networks.conv_tiny.pooling": ("average", OF_LOCAL_MODELS),
-    "networks.conv_tiny.locally_connected": (
-        True,
-        OF_LOCAL_MODELS - {"measure_filter_spectra", "draw_local_model_filters"},
-    ),  # no filters
+    "networks.conv_tiny.locally_connected": (True, OF_LOCAL_MODELS),
     "networks.conv_tiny.trained": ("readout", OF_LOCAL_MODELS),
     "networks.simple_cnn_9x9.filter_size": (
         5,

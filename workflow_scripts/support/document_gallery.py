@@ -73,7 +73,8 @@ def section(results: Path, figures: Mapping[str, str], pictures: Path) -> Iterat
     for name, caption in figures.items():
         copy_picture(results / "figures" / f"{name}.png", pictures / f"{name}.png")
         yield f"**{caption}**\n\n![{caption}]({pictures.name}/{name}.png)\n"
-    yield "The claims of the slides that were decided:\n\n| claim | log10 of the measured number | verdict |\n|---|---|---|"
+    yield "What was measured says of the claims of the slides:\n"
+    yield "| claim | log10 of the measured number | verdict |\n|---|---|---|"
     yield from verdicts(read_dataset(results / "claims.nc"))
 
 

@@ -177,9 +177,10 @@ print(training.error.sel(split="test").min("epoch").to_series().dropna())
 ```python
 import xarray as xr
 
-# the strongest patch of a channel, and what of it drives the neuron, as the neuron's box holds them
+# the strongest patch of a channel of one run, and what of it drives the neuron, as the neuron's box holds them
 cube = xr.open_mfdataset("results/runs/*/*/*/*/*/deconvolution.nc", combine="by_coords", join="outer", data_vars="minimal")
-patch = cube.isel(dataset=0, network=0, recipe=0, train_size=0, seed=0, epoch=-1, layer=2, feature=0, patch=0).load()
+run = cube.sel(dataset="mnist_5k", network="vgg11_bn_tiny", recipe="short", train_size=1000, seed=0)
+patch = run.isel(epoch=-1, layer=2, feature=0, patch=0).load()
 rows, columns = (slice(*map(int, edges)) for edges in zip(patch.box_start, patch.box_stop))
 print(patch.image.isel(picture=int(patch.image_index)).isel(row=rows, column=columns).values)
 print(patch.reconstruction.isel(row=rows, column=columns).values)
