@@ -32,7 +32,7 @@ docs: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --directory .docs --configfile configs/smoke.yaml
 	$(BIN)/python -m workflow_scripts.support.document_results .docs/results > docs/results.md
 
-# The default experiment, and a larger run in a folder of its own: three quarters of an hour on 2 cores if nothing is there yet.
+# The default experiment, and another run in a folder of its own: half an hour on 2 cores if nothing is there yet.
 gallery: $(VENV)/.installed
 	$(BIN)/snakemake --cores all
 	$(BIN)/snakemake --cores all --directory .gallery --configfile configs/error_relation.yaml

@@ -49,5 +49,5 @@ def test_committed_page_has_its_pictures_and_numbers() -> None:
     assert [Path(path).stem for path in shown] == [*DEFAULT, *RELATION]
     for path in shown:
         with Image.open(PAGE.parent / path) as picture:
-            assert picture.width > 1000
+            assert picture.width > 500
     assert page.count("±") > 20

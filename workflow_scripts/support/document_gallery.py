@@ -46,7 +46,7 @@ Figures and verdicts of real runs, made by one command (`make gallery`: it runs 
 `snakemake --cores all`, [config.yaml](../config.yaml).
 """
 SECOND = """
-## A larger run on the test error
+## A run on the test error
 
 `snakemake --cores all --configfile configs/error_relation.yaml`, [error_relation.yaml](../configs/error_relation.yaml).
 """
