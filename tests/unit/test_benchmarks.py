@@ -1,9 +1,13 @@
 """The benchmarks run, at a size that takes no time; what they measure is in docs/benchmarks.md."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
-from benchmarks import neuron_stability, receptive_fields, sweep
+from benchmarks import neuron_stability, receptive_fields, sweep, workflow
 
 
 def test_table_of_the_sweep_has_a_ratio_for_every_network_observer_and_perturbation() -> None:
@@ -48,3 +52,28 @@ def test_table_of_neurons_shows_equal_numbers_and_how_much_faster_they_are() -> 
 def test_profiles_of_other_operations_are_not_compared() -> None:
     with pytest.raises(ValueError, match="cannot be compared"):
         receptive_fields.largest_difference({0: torch.zeros(1)}, {1: torch.zeros(1)})
+
+
+def test_table_of_the_plan_counts_jobs_and_costs() -> None:
+    head, rule, row, _, growth = workflow.plan_table(workflow.ROOT / "configs/smoke.yaml", shares=(1.0,))
+    assert head.count("|") == rule.count("|") == 5
+    share, jobs, seconds, memory = (cell.split()[0] for cell in row.split("|")[1:-1])
+    assert (share, 100 < int(jobs) < 200) == ("1", True)
+    assert float(seconds) > 0.5
+    assert float(memory) > 50
+    assert "power nan" in growth  # of one size
+
+
+def test_fewer_seeds_leave_one_at_least() -> None:
+    found = workflow.with_fewer_seeds({"runs": [{"seeds": [0, 1, 2, 3]}, {"seeds": [5]}], "probe": {}}, 0.5)
+    assert found == {"runs": [{"seeds": [0, 1]}, {"seeds": [5]}], "probe": {}}
+
+
+def test_results_that_are_up_to_date_leave_nothing_to_do() -> None:
+    assert workflow.nothing_to_do("configs/smoke.yaml").seconds > 0.5
+
+
+def test_a_command_that_fails_has_no_cost(tmp_path: Path) -> None:
+    assert workflow.cost([sys.executable, "-c", "print(5)"], tmp_path).printed == "5\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        workflow.cost([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
