@@ -121,7 +121,7 @@ def test_the_file_reduces_and_combines(folder: Path, measured: xr.Dataset) -> No
         assert cube.network.values.tolist() == ["net", "vgg"]
         together = cube.centroid.sel(network="vgg").squeeze(drop=True).load()
         np.testing.assert_array_equal(together, measured.centroid.squeeze(drop=True))
-        assert cube.layer_name.sel(network="net").values[0] == "input"
+        assert cube.layer_name.sel(network="vgg").values[0] == "input"
 
 
 def test_mean_and_error_leave_out_images_without_power() -> None:

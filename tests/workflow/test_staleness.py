@@ -292,6 +292,7 @@ MODULES: dict[str, set[str]] = {
     "support/code_digest.py": NOTHING,
     "support/configuration.py": NOTHING,
     "support/document_configuration.py": NOTHING,
+    "support/document_gallery.py": NOTHING,
     "support/document_networks.py": NOTHING,
     "support/document_results.py": NOTHING,
     "support/field_panels.py": {"draw_field_norms", "draw_field_patches"},
