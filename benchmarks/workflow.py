@@ -1,7 +1,6 @@
 """What Snakemake and the start of a job cost: the plan of the largest experiment, a run that finds nothing to do, imports."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,6 @@ import numpy as np
 import yaml
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("Snakefile", "config.yaml", "configs", "profiles", "report", "rules", "schemas", "workflow_scripts")
 SNAKEMAKE = [str(Path(sys.executable).parent / "snakemake")]
 SHARES = (0.25, 0.5, 1.0)  # of the seeds of the largest experiment
 TENSOR = "import workflow_scripts.measure_stability as script, torch; torch.zeros(1).sum()"
@@ -48,12 +46,9 @@ def cost(command: Sequence[str], folder: Path) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed)
 
 
-def copied_sources(folder: Path) -> Path:
-    """Copy what the workflow consists of into `folder`."""
-    for name in SOURCES:
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
-    return folder
+def snakemake(results: Path, configuration: Path, *options: str) -> Cost:
+    """Run Snakemake for an experiment whose results are below a folder."""
+    return cost([*SNAKEMAKE, *options, "--directory", str(results), "--configfile", str(configuration)], ROOT)
 
 
 def with_fewer_seeds(configuration: Any, share: float) -> Any:
@@ -64,7 +59,7 @@ def with_fewer_seeds(configuration: Any, share: float) -> Any:
 
 def plan(folder: Path, configuration: Path) -> tuple[int, Cost]:
     """Jobs of the dry run of an experiment, and what it costs."""
-    found = cost([*SNAKEMAKE, "--dry-run", "--quiet", "rules", "--configfile", str(configuration)], folder)
+    found = snakemake(folder, configuration, "--dry-run", "--quiet", "rules")
     table = found.printed.split("Job stats:")[1].splitlines()
     return next(int(line.split()[1]) for line in table if line.startswith("total")), found
 
@@ -75,11 +70,10 @@ def plan_table(configuration: Path = ROOT / "configs/slides.yaml", shares: Itera
     lines = ["| share of the seeds | jobs | processor time | memory |", "|---|---|---|---|"]
     jobs, seconds = [], []
     with tempfile.TemporaryDirectory() as folder:
-        place = copied_sources(Path(folder))
+        part = Path(folder) / "part.yaml"
         for share in shares:
-            part = place / "part.yaml"
             part.write_text(yaml.safe_dump(with_fewer_seeds(whole, share)))
-            number, found = plan(place, part)
+            number, found = plan(Path(folder), part)
             jobs.append(number)
             seconds.append(found.seconds)
             lines.append(f"| {share:g} | {number} | {found.seconds:.1f} s | {found.memory:.0f} MiB |")
@@ -90,16 +84,15 @@ def plan_table(configuration: Path = ROOT / "configs/slides.yaml", shares: Itera
 def nothing_to_do(configuration: str) -> Cost:
     """What a run costs that finds all results of an experiment up to date."""
     with tempfile.TemporaryDirectory() as folder:
-        place = copied_sources(Path(folder))
-        options = ["--configfile", configuration]
-        listed = cost([*SNAKEMAKE, "--summary", *options], place).printed.splitlines()
+        experiment = Path(folder), ROOT / configuration
+        listed = snakemake(*experiment, "--summary").printed.splitlines()
         (head,) = [number for number, line in enumerate(listed) if line.startswith("output_file")]
         for line in listed[head + 1 :]:
-            made = place / line.split("\t")[0]
+            made = Path(folder) / line.split("\t")[0]
             made.parent.mkdir(parents=True, exist_ok=True)
             made.touch()
-        cost([*SNAKEMAKE, "--cores", "1", "--touch", *options], place)
-        found = cost([*SNAKEMAKE, "--cores", "1", *options], place)
+        snakemake(*experiment, "--cores", "1", "--touch")
+        found = snakemake(*experiment, "--cores", "1")
     if "Nothing to be done" not in found.printed:
         raise RuntimeError(f"a run on results that were all touched has something to do:\n{found.printed[-2000:]}")
     return found
