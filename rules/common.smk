@@ -101,14 +101,9 @@ def labels(wildcards, recipe=None):
     return {name: label if name in ("dataset", "network", "recipe") else int(label) for name, label in named.items()}
 
 
-def weights_files(network):
-    """The file of weights that the configuration names for a network, if it names one."""
-    return [str(Path(path).expanduser()) for path in [config["networks"][network]["weights"]] if path]
-
-
-def image_files(dataset):
-    """The file of people's own that the configuration names for a data set, if it names one."""
-    return [str(Path(path).expanduser()) for path in [config["datasets"][dataset].get("file")] if path]
+def own_files(path):
+    """The file of people's own that the configuration names, if it names one."""
+    return [str(Path(path).expanduser())] if path else []
 
 
 def code_with_network(script):

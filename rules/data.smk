@@ -3,7 +3,7 @@
 
 rule prepare_dataset:
     input:
-        file=lambda wildcards: image_files(wildcards.dataset),
+        file=lambda wildcards: own_files(config["datasets"][wildcards.dataset].get("file")),
     output:
         dataset="results/data/{dataset}.nc",
     log:

@@ -28,7 +28,7 @@ PRETRAINED = [name for name, recipe in config["recipes"].items() if recipe["pret
 rule import_network:
     input:
         data="results/data/{dataset}.nc",
-        weights=lambda wildcards: weights_files(wildcards.network),
+        weights=lambda wildcards: own_files(config["networks"][wildcards.network]["weights"]),
     output:
         checkpoint=f"results/{IMPORTED}.pt",
     log:

@@ -57,10 +57,10 @@ def main(
     for epoch, observed in observed_checkpoints(checkpoints, images, device):
         batch_size = images_per_batch(observed, images[:1], memory_mb)
         found = activation_spectra(observed, images, batch_size=batch_size, progress=progress)
+        if all(observed.operations[index].kind == "input" for index in found):
+            write_empty(spectra, labels, note=NO_MAPS, **about)
+            return
         epochs[epoch] = as_dataset(found)
-    if all(observed.operations[index].kind == "input" for index in found):
-        write_empty(spectra, labels, note=NO_MAPS, **about)
-        return
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).sortby("epoch")
     sizes = [measured.shape[1:] for measured in found.values()]
     dataset["modes"] = modes(sizes)

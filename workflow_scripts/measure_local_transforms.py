@@ -80,11 +80,12 @@ def main(
     selected = "validation" if len(stored.images["validation"]) else "test"
     epochs: dict[int, xr.Dataset] = {}
     for epoch, observed in observed_checkpoints(checkpoints, images, device):
-        note = why_not(observed, images[:1])
+        sites = sites_of(observed, images[:1])
+        note = why_not(observed, sites)
         if note:
             write_empty(local_transforms, labels, note=note, **about)
             return
-        epochs[epoch] = measured(observed, images, normalised(stored, selected, device), settings, memory_mb)
+        epochs[epoch] = measured(observed, sites, images, normalised(stored, selected, device), settings, memory_mb)
     dataset = xr.concat(epochs.values(), dim=xr.Variable("epoch", list(epochs))).merge(geometry(observed, images, settings))
     labelled = with_run_dimensions(numbered(dataset.assign_coords(coordinates(settings))), labels)
     write_dataset(
@@ -97,18 +98,17 @@ def main(
     )
 
 
-def why_not(observed: ObservedNetwork, image: Tensor) -> str:
-    """Why the neurons of a network cannot be measured on crops of images like `image` (1, ch, n, n); empty if they can."""
+def why_not(observed: ObservedNetwork, sites: list[Site]) -> str:
+    """Why the neurons of a network cannot be measured on crops of images; empty if they can."""
     if any(isinstance(module, LocallyConnected2d) for module in observed.module.modules()):
         return "filters belong to positions: a crop of the image does not do"
-    return "" if sites_of(observed, image) else "no convolution or activation makes maps of the images"
+    return "" if sites else "no convolution or activation makes maps of the images"
 
 
 def measured(
-    observed: ObservedNetwork, images: Tensor, selection: Tensor, settings: dict[str, Any], memory_mb: int
+    observed: ObservedNetwork, sites: list[Site], images: Tensor, selection: Tensor, settings: dict[str, Any], memory_mb: int
 ) -> xr.Dataset:
     """The variables of all layers of one checkpoint."""
-    sites = sites_of(observed, images[:1])
     operations = [operation for site in sites for operation in site.operations]
     batch_size = images_per_batch(observed, images[:1], memory_mb)
     strongest = strongest_patches(observed, selection, operations, settings["top"], batch_size=batch_size)

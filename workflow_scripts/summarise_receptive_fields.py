@@ -27,11 +27,10 @@ def structure(table: xr.Dataset, networks: list[xr.Dataset]) -> dict[str, xr.Var
     """What the network alone says of each convolution (checkpoint, layer): the box along rows, and the contribution profile."""
     known = {(each.dataset.item(), each.network.item()): each.squeeze(("dataset", "network"), drop=True) for each in networks}
     rows = [known[pair].reindex(layer=table.layer) for pair in zip(table.dataset.values, table.network.values, strict=True)]
-    described = next(each for each in networks if each.data_vars)
     found = {}
     for name, unit in STRUCTURE.items():
         values = np.stack([row[name].isel(axis=0, missing_dims="ignore").values.astype(float) for row in rows])
-        meaning = described[name].attrs["long_name"]
+        meaning = rows[0][name].attrs["long_name"]
         kept = np.where(table.layer_name == "", np.nan, values)
         found[OF_PROFILE.get(name, name)] = variable(("checkpoint", "layer"), kept, meaning, unit)
     return found

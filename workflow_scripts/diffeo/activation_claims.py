@@ -14,9 +14,8 @@ from typing import Any
 import xarray as xr
 
 from workflow_scripts.diffeo.activation_averages import RESOLVED
-from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
+from workflow_scripts.diffeo.claims import MECHANISM, TENTH, Claim, Evidence, EvidenceMaker, row
 from workflow_scripts.diffeo.network_options import usual_networks
-from workflow_scripts.diffeo.operation_claims import TENTH
 from workflow_scripts.diffeo.run_averages import average_over_runs, trained
 from workflow_scripts.diffeo.stability_claims import ACHIEVED, networks
 

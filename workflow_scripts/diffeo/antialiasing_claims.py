@@ -9,14 +9,12 @@ from typing import Any
 
 import xarray as xr
 
-from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, EvidenceMaker, row
+from workflow_scripts.diffeo.claims import MECHANISM, TENTH, Claim, Evidence, EvidenceMaker, row
 from workflow_scripts.diffeo.configured_pairs import BLUR, Measure, log10_ratios, of_logits
 from workflow_scripts.diffeo.depth_profiles import in_sequence
 from workflow_scripts.diffeo.network_options import by_blur
 from workflow_scripts.diffeo.run_averages import at_strength, log10_with_error, trained
 from workflow_scripts.diffeo.stability_claims import ACHIEVED, networks
-
-TENTH = math.log10(1.1)
 
 
 def of_layers(checkpoints: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:

@@ -19,7 +19,7 @@ import xarray as xr
 from workflow_scripts.diffeo.run_averages import Average
 from workflow_scripts.diffeo.statistics import Z95
 
-HALF = math.log10(0.5)
+HALF, TENTH, QUARTER = (math.log10(factor) for factor in (0.5, 1.1, 1.25))  # bounds of claims
 
 # The parts of the decks, in their order.
 BACKGROUND = "Relative stability to diffeomorphisms"

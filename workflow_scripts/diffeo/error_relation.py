@@ -20,6 +20,7 @@ from workflow_scripts.diffeo.error_points import QUANTITIES, error_points, learn
 from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.power_laws import (
     FEWEST_NETWORKS,
+    ROUNDING,
     difference_error,
     effect_error,
     effects,
@@ -173,10 +174,10 @@ def orders(points: xr.Dataset) -> Numbers:
     advantages = []
     for place in range(1, len(QUANTITIES)):
         between = rank_correlations(weights[:1], values[0], values[place])[0] * np.sign(found[0, 0] * found[place, 0])
-        drawn = strength[0] - strength[place]
-        if between > 1 - 1e-12:
+        if between > 1 - ROUNDING:
             advantages.append((math.nan, math.nan))
             continue
+        drawn = strength[0] - strength[place]
         error_of = difference_error(drawn, abs(found[0, 0]), abs(found[place, 0]), between, networks)
         advantages.append((drawn[0], error_of))
     return {

@@ -12,14 +12,13 @@ import numpy as np
 import xarray as xr
 from scipy.special import stdtrit
 
-from workflow_scripts.diffeo.claims import BACKGROUND, HALF, Claim, Evidence, EvidenceMaker
+from workflow_scripts.diffeo.claims import BACKGROUND, HALF, TENTH, Claim, Evidence, EvidenceMaker
 from workflow_scripts.diffeo.depth_profiles import SIMPLE
 from workflow_scripts.diffeo.error_relation import LARGEST, PUBLISHED_EXPONENT
 from workflow_scripts.diffeo.statistics import Z95
 
 SIMPLE_MODEL = "scale_detection"  # the collection that is a model of data, and no images
 CORRELATED = math.log10(3.0)  # the effect of ρ = 1/2
-TENTH = math.log10(1.1)
 Labels = tuple[str, str]
 Measure = Callable[[xr.Dataset], tuple[float, float]]  # a number of one data set and its standard error
 
@@ -120,6 +119,18 @@ def relation_claim(
     return Claim(name, statement, BACKGROUND, slide, quantity, interval, source, made, nothing, labels, rows="data sets")
 
 
+def comparison_claim(name: str, other: str, what: str) -> Claim:
+    """The claim that the test error goes with R more than with `other`, the stability to `what` alone."""
+    return relation_claim(
+        name,
+        f"The test error goes with R_f, and less with the stability to {what} {other}_f alone (by an effect of 10 %).",
+        f"{MORE} {other}_f, {OVER_NETWORKS}",
+        (TENTH, math.inf),
+        advantage(other),
+        alike=f"R_f and {other}_f put the networks in the same order, or in opposite ones",
+    )
+
+
 ERROR_RELATION_CLAIMS = (
     relation_claim(
         "error_relation",
@@ -143,22 +154,8 @@ ERROR_RELATION_CLAIMS = (
         (HALF, -HALF),
         prefactor,
     ),
-    relation_claim(
-        "error_deformations",
-        "The test error goes with R_f, and less with the stability to deformations D_f alone (by an effect of 10 %).",
-        f"{MORE} D_f, {OVER_NETWORKS}",
-        (TENTH, math.inf),
-        advantage("D"),
-        alike="R_f and D_f put the networks in the same order, or in opposite ones",
-    ),
-    relation_claim(
-        "error_noise",
-        "The test error goes with R_f, and less with the stability to noise G_f alone (by an effect of 10 %).",
-        f"{MORE} G_f, {OVER_NETWORKS}",
-        (TENTH, math.inf),
-        advantage("G"),
-        alike="R_f and G_f put the networks in the same order, or in opposite ones",
-    ),
+    comparison_claim("error_deformations", "D", "deformations"),
+    comparison_claim("error_noise", "G", "noise"),
     relation_claim(
         "error_simple_model",
         "A simple model of data where the diffeo invariance is present reproduces the relation of test error and R_f (rank "

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.claims import FIELDS, Claim, Evidence, EvidenceMaker
+from workflow_scripts.diffeo.claims import FIELDS, QUARTER, TENTH, Claim, Evidence, EvidenceMaker
 from workflow_scripts.diffeo.run_averages import log10_with_error
 from workflow_scripts.diffeo.statistics import mean
 
 NEARER = math.log10(math.pi) / 2  # two formulas that differ by a factor π: the measured value is nearer to one of them
-TENTH, TWENTIETH, QUARTER = (math.log10(factor) for factor in (1.1, 1.05, 1.25))
+TWENTIETH = math.log10(1.05)
 
 
 def rows(value: xr.DataArray, error: xr.DataArray, draws: int) -> list[Evidence]:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.claims import HALF, MECHANISM, Claim, Evidence, EvidenceMaker, row
+from workflow_scripts.diffeo.claims import HALF, MECHANISM, TENTH, Claim, Evidence, EvidenceMaker, row
 from workflow_scripts.diffeo.configured_pairs import LABELS, labels, log10_ratios, of_logits
 from workflow_scripts.diffeo.network_options import local_models
 from workflow_scripts.diffeo.run_averages import Groups, at_strength, average_over_runs, trained
 from workflow_scripts.diffeo.stability_claims import UNDEFINED, networks
 
-TENTH = math.log10(1.1)
 LOCAL_SLIDE = "in progress: Can we understand how the invariance is learned in simple local models?"
 
 

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.claims import HALF, LOCAL, Claim, Evidence, EvidenceMaker, row
+from workflow_scripts.diffeo.claims import HALF, LOCAL, QUARTER, TENTH, Claim, Evidence, EvidenceMaker, row
 from workflow_scripts.diffeo.neuron_averages import OBJECT, closest_to_one
 from workflow_scripts.diffeo.run_averages import Average, average_over_runs, log10_with_error, trained
 from workflow_scripts.diffeo.stability_claims import networks
 
 SOURCE = "local_transforms"
-TENTH, QUARTER = math.log10(1.1), math.log10(1.25)
 UNTRAINED = "no trained run was measured"
 Numbers = tuple[xr.DataArray, xr.DataArray]
 

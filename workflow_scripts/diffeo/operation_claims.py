@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.claims import MECHANISM, Claim, Evidence, row
+from workflow_scripts.diffeo.claims import MECHANISM, TENTH, Claim, Evidence, row
 from workflow_scripts.diffeo.network_options import usual_networks
 from workflow_scripts.diffeo.run_averages import at_strength, average_over_runs, trained
 from workflow_scripts.diffeo.stability_claims import ACHIEVED, UNDEFINED, networks
-
-TENTH = math.log10(1.1)
 
 
 def pooling(summary: xr.Dataset, settings: Mapping[str, Any]) -> list[Evidence]:

@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workflow_scripts.diffeo.claims import HALF, PREDICTOR, Claim, Evidence, EvidenceMaker, difference, mean_with_error, row
+from workflow_scripts.diffeo.claims import (
+    HALF,
+    PREDICTOR,
+    TENTH,
+    Claim,
+    Evidence,
+    EvidenceMaker,
+    difference,
+    mean_with_error,
+    row,
+)
 from workflow_scripts.diffeo.run_averages import Groups, average_over_runs, log10_with_error, trained
 
 LARGE = 1e4  # pixels × channels: between small images (32 × 32 × 3 is 3072) and photographs (224 × 224 × 3 is 150528)
@@ -173,7 +183,6 @@ def radius_over_bump(predictor: xr.Dataset, settings: Mapping[str, Any]) -> list
 
 
 NOISE, PUZZLE, DIFFEO = "Gaussian noise stability around data-points", "Puzzle", "What's the case for diffeo stability?"
-TENTH = math.log10(1.1)
 FACTOR_2 = (HALF, -HALF)
 POSITION = "r of the bump of G/r² of the logits (mean over images)"
 NO_LARGE = "no network on large images was measured"
