@@ -22,6 +22,7 @@ NETWORKS = {
     "vgg11_bn_narrow": 0.05,
     "resnet18_narrow": 0.02,
 }
+MANY = {f"network{place}": 10 ** (-(place * 7 % 16) / 8) for place in range(16)}  # in no order
 ARCHITECTURES = {"vgg11": "vgg11", "fc4": "fully_connected"}
 Law = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # of R, D and G
 

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.synthetic_relation import COLLECTIONS, NETWORKS, SETTINGS, make_related_summary
+from tests.synthetic_relation import COLLECTIONS, MANY, NETWORKS, SETTINGS, make_related_summary
 from workflow_scripts import summarise_error_relation
 from workflow_scripts.diffeo import error_relation as module
 from workflow_scripts.diffeo.error_points import error_points
 from workflow_scripts.diffeo.error_relation import ALL, COMPARED, LARGEST, error_relation, relation_of
 from workflow_scripts.diffeo.power_laws import network_weights, rank_correlations
 from workflow_scripts.support.netcdf import read_dataset, write_dataset
-
-MANY = {f"network{place}": 10 ** (-(place * 7 % 16) / 8) for place in range(16)}  # in no order
 
 
 def related(*summaries: xr.Dataset) -> xr.Dataset:

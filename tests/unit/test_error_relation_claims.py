@@ -8,13 +8,12 @@ import pytest
 import xarray as xr
 from scipy.special import stdtrit
 
-from tests.synthetic_relation import COLLECTIONS, NETWORKS, SETTINGS, Law, make_related_summary
+from tests.synthetic_relation import COLLECTIONS, MANY, NETWORKS, SETTINGS, Law, make_related_summary
 from workflow_scripts.diffeo.claims import Decision, decide
 from workflow_scripts.diffeo.error_relation import LARGEST, error_relation
 from workflow_scripts.diffeo.error_relation_claims import ERROR_RELATION_CLAIMS, widened
 
 NAMED = {claim.name: claim for claim in ERROR_RELATION_CLAIMS}
-MANY = {f"network{place}": 10 ** (-(place * 7 % 16) / 8) for place in range(16)}  # in no order
 SIZES = {"train_sizes": (100, 1000, 10000)}
 
 

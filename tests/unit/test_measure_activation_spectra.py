@@ -8,31 +8,19 @@ import pytest
 import torch
 import xarray as xr
 
+from tests.synthetic_images import write_dots
 from workflow_scripts.diffeo.activation_averages import activation_statistics
 from workflow_scripts.diffeo.activation_spectra import activation_spectra
 from workflow_scripts.diffeo.batch_norm import prepare_batch_norm
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.measure_activation_spectra import main, mean_with_error
-from workflow_scripts.prepare_dataset import main as prepare_dataset
 from workflow_scripts.support.checkpoints import checkpoint_content, load_network, save_checkpoint
 from workflow_scripts.support.netcdf import read_dataset
 from workflow_scripts.support.tensors import load_probe
 
 SIZE, IMAGES = 17, 12
 LABELS = {"dataset": "dots", "recipe": "short", "train_size": 50, "seed": 0}
-DATA = {
-    "collection": "scale_detection",
-    "size": SIZE,
-    "scale": 7,
-    "gap": 1,
-    "norm": "euclidean",
-    "periodic": False,
-    "train": 50,
-    "validation": 20,
-    "test": 30,
-    "seed": 0,
-}
 NETWORKS = {
     "vgg": {"architecture": "vgg11_bn", "width": 0.0625},
     "net": {"architecture": "fully_connected", "depth": 2, "width": 0.01},
@@ -43,7 +31,7 @@ NETWORKS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data file, and for each network the checkpoints of epochs 0 and 3 with its file of spectra, epoch 3 first."""
     folder = tmp_path_factory.mktemp("runs")
-    prepare_dataset(folder / "dots.nc", "dots", {"folder": None, "enlarge": 1} | DATA)
+    write_dots(folder / "dots.nc", SIZE)
     for name, specification in NETWORKS.items():
         described = {"network": specification, "input_shape": (1, SIZE, SIZE), "classes": 2, "run": LABELS}
         paths = []

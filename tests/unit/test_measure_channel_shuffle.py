@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from tests.synthetic_images import write_dots
 from workflow_scripts import measure_channel_shuffle
 from workflow_scripts.calibrate_deformations import main as calibrate
 from workflow_scripts.diffeo.batch_norm import calibrate_batch_norm
@@ -17,25 +18,12 @@ from workflow_scripts.diffeo.channel_shuffle import shuffle_channels, shuffled_c
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.measure_channel_shuffle import main, one_strength
 from workflow_scripts.measure_stability import main as measure_stability
-from workflow_scripts.prepare_dataset import main as prepare_dataset
 from workflow_scripts.support.checkpoints import checkpoint_content, save_checkpoint
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
 from workflow_scripts.support.tensors import load_probe
 
 SIZE, IMAGES, DRAWS = 16, 24, 2
 RUN = {"dataset": "dots", "network": "tiny", "recipe": "short", "train_size": 50, "seed": 0}
-DATA = {
-    "collection": "scale_detection",
-    "size": SIZE,
-    "scale": 7,
-    "gap": 1,
-    "norm": "euclidean",
-    "periodic": False,
-    "train": 50,
-    "validation": 20,
-    "test": 40,
-    "seed": 0,
-}
 ENSEMBLE = {"mode_rule": "disc", "seed": 3}
 PROBE = {"images": IMAGES, "draws": DRAWS}
 SWEEP = {"cutoff": 3, "noise_norm": "matched", "batchnorm_at_init": "calibrated", "operations": "every", "precision": "float64"}
@@ -50,7 +38,7 @@ FC = {"architecture": "fully_connected", "depth": 2, "width": 0.01}
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("inputs")
     data, calibration = folder / "dots.nc", folder / "cutoff3.nc"
-    prepare_dataset(data, "dots", {"folder": None, "enlarge": 1} | DATA)
+    write_dots(data, SIZE, test=40)
     deformations = {"displacements": [0.5, 1.0], "delta_convention": "asymptotic", "interpolations": ["bilinear", "gaussian"]}
     calibrate(data, calibration, "dots", 3, deformations | ENSEMBLE, PROBE, 500, "cpu", 1)
     return data, calibration

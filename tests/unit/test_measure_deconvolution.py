@@ -10,13 +10,13 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from tests.synthetic_images import write_dots
 from workflow_scripts import draw_deconvolution, draw_deconvolution_pictures, summarise_deconvolution
 from workflow_scripts.diffeo.deconvolution import deconvolve
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.patches import Patches, strongest_patches
 from workflow_scripts.measure_deconvolution import main
-from workflow_scripts.prepare_dataset import main as prepare_dataset
 from workflow_scripts.support.checkpoints import checkpoint_content, load_network, save_checkpoint
 from workflow_scripts.support.images import load_images
 from workflow_scripts.support.netcdf import read_dataset
@@ -25,18 +25,6 @@ from workflow_scripts.support.tensors import normalised
 SIZE, IMAGES, CHANNELS, PATCHES = 17, 12, 5, 3
 LABELS: dict[str, Any] = {"dataset": "dots", "recipe": "short", "train_size": 50, "seed": 0}
 SETTINGS = {"images": IMAGES, "channels": CHANNELS, "patches": PATCHES, "seed": 4}
-DATA = {
-    "collection": "scale_detection",
-    "size": SIZE,
-    "scale": 7,
-    "gap": 1,
-    "norm": "euclidean",
-    "periodic": False,
-    "train": 50,
-    "validation": 20,
-    "test": 30,
-    "seed": 0,
-}
 NETWORKS = {
     "net": {"architecture": "lenet", "width": 0.5},
     "resnet": {"architecture": "resnet18", "width": 0.0625},
@@ -49,7 +37,7 @@ RUN = [*LABELS, "network"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data file, and for each network the checkpoints of epochs 0 and 3 with its file, epoch 3 first."""
     folder = tmp_path_factory.mktemp("runs")
-    prepare_dataset(folder / "dots.nc", "dots", {"folder": None, "enlarge": 1} | DATA)
+    write_dots(folder / "dots.nc", SIZE)
     for name, specification in NETWORKS.items():
         described = {"network": specification, "input_shape": (1, SIZE, SIZE), "classes": 2, "run": LABELS}
         paths = []

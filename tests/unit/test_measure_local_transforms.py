@@ -13,27 +13,15 @@ import xarray as xr
 from torch import nn
 
 from tests.conftest import ROOT
+from tests.synthetic_images import write_dots
 from workflow_scripts import measure_local_transforms, summarise_local_transforms
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.patches import random_patches
-from workflow_scripts.prepare_dataset import main as prepare_dataset
 from workflow_scripts.support.checkpoints import checkpoint_content, save_checkpoint
 from workflow_scripts.support.netcdf import RUN_DIMENSIONS, read_dataset
 
 SIZE = 16
-DATA = {
-    "collection": "scale_detection",
-    "size": SIZE,
-    "scale": 7,
-    "gap": 1,
-    "norm": "euclidean",
-    "periodic": False,
-    "train": 50,
-    "validation": 30,
-    "test": 60,
-    "seed": 0,
-}
 SETTINGS: dict[str, Any] = {
     "images": 40,
     "selection_images": 20,
@@ -57,7 +45,7 @@ def run_labels(network: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "dots.nc"
-    prepare_dataset(path, "dots", {"folder": None, "enlarge": 1} | DATA)
+    write_dots(path, SIZE, validation=30, test=60)
     return path
 
 

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from tests.synthetic_images import write_dots
 from workflow_scripts.diffeo.boundary import flip_norms
 from workflow_scripts.diffeo.bump import find_bump, first_reaching, linear_edge
 from workflow_scripts.diffeo.deformation import critical_temperatures, displacement
@@ -18,24 +19,12 @@ from workflow_scripts.diffeo.perturbations import Noise, Perturbation, Probe, fo
 from workflow_scripts.diffeo.read_outs import class_read_out
 from workflow_scripts.diffeo.stability import stability_sweep
 from workflow_scripts.measure_predictor import as_dataset, label_flips, main
-from workflow_scripts.prepare_dataset import main as prepare_dataset
 from workflow_scripts.support.checkpoints import checkpoint_content, save_checkpoint
 from workflow_scripts.support.netcdf import read_dataset
 
 SIZE, IMAGES, DRAWS, STEPS = 12, 30, 2, 6
 LABELS = {"dataset": "dots", "network": "linear", "recipe": "short", "train_size": 50, "seed": 0, "epoch": 1}
-DATA = {
-    "collection": "scale_detection",
-    "size": SIZE,
-    "scale": 5,
-    "gap": 1,
-    "norm": "euclidean",
-    "periodic": False,
-    "train": 50,
-    "validation": 20,
-    "test": 40,
-    "seed": 0,
-}
+TESTED = 40  # images of the data set
 ENSEMBLE = {"delta_convention": "asymptotic", "mode_rule": "disc", "seed": 3}
 SETTINGS: dict[str, Any] = {
     "directions": ["noise", "diffeo", "towards", "segment"],
@@ -53,7 +42,7 @@ NAMES = ["diffeo_bicubic", "diffeo_bilinear", "diffeo_gaussian", "noise", "noise
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "dots.nc"
-    prepare_dataset(path, "dots", {"folder": None, "enlarge": 1} | DATA)
+    write_dots(path, SIZE, scale=5, test=TESTED)
     return path
 
 
@@ -141,7 +130,7 @@ def test_flips_lie_between_the_last_strength_that_keeps_the_label_and_the_first_
 
 def test_all_images_are_taken_if_there_are_fewer(data: Path, tmp_path: Path) -> None:
     found = measure(data, tmp_path, images=1000, directions=["noise"], interpolations=["bilinear"])
-    assert found.sizes["sample"] == DATA["test"]
+    assert found.sizes["sample"] == TESTED
     assert found.perturbation.values.tolist() == ["noise"]
 
 

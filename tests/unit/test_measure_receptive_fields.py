@@ -12,13 +12,13 @@ import xarray as xr
 from matplotlib.patches import Rectangle
 
 from tests.conftest import ROOT
+from tests.synthetic_images import write_dots
 from tests.synthetic_receptive_fields import EDGE, make_receptive_fields
 from workflow_scripts import (
     draw_receptive_field,
     draw_receptive_field_sizes,
     measure_effective_receptive_fields,
     measure_receptive_fields,
-    prepare_dataset,
     summarise_receptive_fields,
 )
 from workflow_scripts.diffeo.contribution_profiles import contribution_profiles, field_size
@@ -35,24 +35,13 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "fc2": {"architecture": "fully_connected", "depth": 2, "width": 0.1},
 }
 SCRIPTS = ("summarise_receptive_fields", "draw_receptive_field", "draw_receptive_field_sizes")
-DOTS = {
-    "collection": "scale_detection",
-    "size": 16,
-    "scale": 7,
-    "gap": 1,
-    "norm": "euclidean",
-    "periodic": False,
-    "train": 9,
-    "validation": 5,
-    "test": 6,
-}
 
 
 def measure(folder: Path, network: str) -> tuple[Path, Path]:
     """The two files of a network, on scale-detection images; at epoch 2 all weights are halved."""
     data = folder / "dots.nc"
     if not data.exists():
-        prepare_dataset.main(data, "dots", {**DOTS, "enlarge": 1, "seed": 0})
+        write_dots(data, SHAPE[-1], train=9, validation=5, test=6)
     labels = {"dataset": "dots", "network": network, "recipe": "sgd", "train_size": 9, "seed": 0}
     built = build_network(NETWORKS[network], input_shape=SHAPE, classes=2, seed=0)
     described = {"network": NETWORKS[network], "input_shape": list(SHAPE), "classes": 2, "run": labels}
