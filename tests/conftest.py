@@ -1,6 +1,7 @@
 """The smoke experiment, made once for all tests that look at a finished workflow."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,11 @@ def copy_sources(destination: Path) -> Path:
         else:
             shutil.copyfile(source, target)
     return destination
+
+
+def fenced_blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language on a page, in their order."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
 def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

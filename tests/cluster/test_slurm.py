@@ -12,7 +12,7 @@ import xarray as xr
 import yaml
 
 from tests.cluster.local_slurm import local_slurm, missing, slurm, wait_for
-from tests.conftest import BIN, ROOT, copy_sources, run_snakemake
+from tests.conftest import BIN, ROOT, copy_sources, fenced_blocks, run_snakemake
 
 pytestmark = [pytest.mark.skipif(missing() is not None, reason=str(missing())), pytest.mark.usefixtures("cluster")]
 
@@ -111,6 +111,6 @@ def test_cancelled_training_resumes_and_ends_the_same(smoke_run: Path, tmp_path:
 
 def gres(rule: str) -> list[str]:
     """The resources that the page on clusters gives to the rules of sites that want --gres, on the command line for one rule."""
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/cluster.md").read_text(), re.DOTALL)
+    blocks = fenced_blocks(ROOT / "docs/cluster.md", "yaml")
     (resources,) = (yaml.safe_load(block)["set-resources"]["measure_stability"] for block in blocks if "gres" in block)
     return [f"{rule}:{name}={value}" for name, value in resources.items()]

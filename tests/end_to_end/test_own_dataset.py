@@ -1,6 +1,5 @@
 """The page on data sets of one's own: its lines make a file, its configuration the data of it, and anew when the file changes."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,10 +11,10 @@ import xarray as xr
 import yaml
 from snakemake.utils import validate
 
-from tests.conftest import ROOT, copy_sources, run_snakemake
+from tests.conftest import ROOT, copy_sources, fenced_blocks, run_snakemake
 from workflow_scripts.support.configuration import check_schema, load_schema
 
-PAGE = (ROOT / "docs/own_dataset.md").read_text()
+PAGE = ROOT / "docs/own_dataset.md"
 IMAGES = """
 import numpy as np
 
@@ -25,18 +24,14 @@ part = np.where(np.arange(900) < 650, "train", "test")
 """
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
 def make_file(directory: Path, seed: int) -> None:
-    (block,) = blocks("python")
+    (block,) = fenced_blocks(PAGE, "python")
     subprocess.run([sys.executable, "-c", IMAGES.format(seed=seed) + block], cwd=directory, check=True, timeout=120)
 
 
 def test_configuration_of_the_page_makes_the_data_of_the_file(tmp_path: Path, rules_to_run: Callable[..., set[str]]) -> None:
     directory = copy_sources(tmp_path / "project")
-    (directory / "mine.yaml").write_text(blocks("yaml")[0])
+    (directory / "mine.yaml").write_text(fenced_blocks(PAGE, "yaml")[0])
     make_file(directory, seed=0)
     run_snakemake(directory, "--cores", "1", "results/data/my_images.nc", "--configfile", "mine.yaml")
     with xr.open_dataset(directory / "results/data/my_images.nc") as data, xr.open_dataset(directory / "my_images.nc") as mine:
@@ -51,11 +46,11 @@ def test_configuration_of_the_page_makes_the_data_of_the_file(tmp_path: Path, ru
     assert rules_to_run(directory, "mine.yaml") == {"prepare_dataset"} | to_run
 
 
-@pytest.mark.parametrize("name", yaml.safe_load(blocks("yaml")[1])["datasets"])
+@pytest.mark.parametrize("name", yaml.safe_load(fenced_blocks(PAGE, "yaml")[1])["datasets"])
 def test_data_sets_of_the_page_are_allowed(name: str) -> None:
     schema = ROOT / "schemas/config.schema.yaml"
-    configuration = yaml.safe_load(blocks("yaml")[0])
-    configuration["datasets"] |= yaml.safe_load(blocks("yaml")[1])["datasets"]
+    configuration = yaml.safe_load(fenced_blocks(PAGE, "yaml")[0])
+    configuration["datasets"] |= yaml.safe_load(fenced_blocks(PAGE, "yaml")[1])["datasets"]
     check_schema(configuration, load_schema(schema))
     validate(configuration, str(schema))
     assert configuration["datasets"][name]["train_options"] == {}

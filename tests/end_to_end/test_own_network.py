@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from tests.conftest import ROOT, copy_sources, run_snakemake
+from tests.conftest import ROOT, copy_sources, fenced_blocks, run_snakemake
 
 PAGE = (ROOT / "docs/own_network.md").read_text()
 NETWORK = """
@@ -22,7 +22,7 @@ class MyNetwork(nn.Sequential):
 
 def test_configuration_of_the_page_measures_the_network(tmp_path: Path) -> None:
     directory = copy_sources(tmp_path / "project")
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (block,) = fenced_blocks(ROOT / "docs/own_network.md", "yaml")
     (directory / "mine.yaml").write_text(block)
     (directory / "my_networks.py").write_text(NETWORK)
     save = "import torch, my_networks; torch.save(my_networks.MyNetwork().state_dict(), 'my_network.pt')"

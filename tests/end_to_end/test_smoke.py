@@ -1,6 +1,5 @@
 """The finished smoke experiment: every file keeps the contract, every command and snippet of the docs runs, the report opens."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from tests.conftest import BIN, ROOT, run_snakemake
+from tests.conftest import BIN, ROOT, fenced_blocks, run_snakemake
 from workflow_scripts.support.configuration import load_schema
 from workflow_scripts.support.document_configuration import SCHEMA, configuration_page
 from workflow_scripts.support.document_networks import networks_page
@@ -24,9 +23,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """Fenced blocks of one language in the README and the docs, with the page they are on."""
-    found = [
-        (page.name, block) for page in PAGES for block in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
-    ]
+    found = [(page.name, block) for page in PAGES for block in fenced_blocks(page, language)]
     assert found
     return found
 

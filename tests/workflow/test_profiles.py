@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.conftest import ROOT, run_snakemake
+from tests.conftest import ROOT, fenced_blocks, run_snakemake
 
 DEFAULT = yaml.safe_load((ROOT / "profiles/default/config.yaml").read_text())
 SLURM = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
@@ -22,11 +22,6 @@ def jobs(attempt: int = 1) -> list[tuple[str, dict[str, str]]]:
     local = set(re.findall(r"^    (\w+),$", "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk")), re.MULTILINE))
     jobs = [(rule, dict(item.split("=") for item in resources.split(", "))) for rule, resources in found if rule != "all"]
     return sorted((job for job in jobs if job[0] not in local), key=str)
-
-
-def yaml_blocks(page: str) -> list[str]:
-    """Fenced blocks of YAML of a page of the docs."""
-    return re.findall(r"```yaml\n(.*?)```", (ROOT / f"docs/{page}.md").read_text(), re.DOTALL)
 
 
 def test_profile_for_slurm_repeats_the_policy_of_the_default_one() -> None:
@@ -51,13 +46,13 @@ def test_groups_do_not_mix_jobs_with_and_without_a_gpu() -> None:
 
 
 def test_page_on_clusters_names_every_rule_with_a_gpu() -> None:
-    (block,) = (block for block in yaml_blocks("cluster") if "gres" in block)
+    (block,) = (block for block in fenced_blocks(ROOT / "docs/cluster.md", "yaml") if "gres" in block)
     named = {rule.replace("train_sgd", "train_short") for rule in yaml.safe_load(block)["set-resources"]}
     assert named == {rule for rule, resources in jobs() if "gpu" in resources}
 
 
 def test_profile_of_the_page_on_other_engines_but_for_its_plugins(tmp_path: Path) -> None:
-    (block,) = yaml_blocks("other_engines")
+    (block,) = fenced_blocks(ROOT / "docs/other_engines.md", "yaml")
     profile = yaml.safe_load(block)
     assert {key: profile[key] for key in DEFAULT} == DEFAULT
     of_plugins = ("executor", "kubernetes", "default-storage", "storage-s3")
