@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from workflow_scripts.diffeo.batches import number_that_fits
 from workflow_scripts.diffeo.calibration import displacement_norms, folded_fraction
 from workflow_scripts.diffeo.deformation import (
     critical_temperatures,
@@ -104,7 +105,7 @@ def calibrate(images: Tensor, cutoff: int, ensemble: dict[str, Any], draws: int,
 def images_at_a_time(images: Tensor, memory_mb: int) -> int:
     """How many images fit in the memory: about 400 bytes a pixel for the fields and 40 for each channel."""
     _, channels, height, width = images.shape
-    return max(1, memory_mb * 10**6 // (height * width * (400 + 40 * channels)))
+    return number_that_fits(memory_mb, height * width * (400 + 40 * channels), len(images))
 
 
 def examples(

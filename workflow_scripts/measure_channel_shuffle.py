@@ -106,14 +106,14 @@ def of_checkpoint(
     network: nn.Module, epoch: int, inputs: Inputs, standard: xr.Dataset, settings: Mapping[str, Any]
 ) -> xr.Dataset:
     """Everything measured of one checkpoint, beside the numbers of the network as it is from its stability file."""
-    whole_batch = prepare_batch_norm(network, inputs.images, epoch, inputs.sweep["batchnorm_at_init"])
-    shuffled = shuffled_sweeps(network, inputs, settings, whole_batch=whole_batch)
-    singles = single_shuffles(network, inputs, settings, whole_batch=whole_batch)
+    prepare_batch_norm(network, inputs.images, epoch, inputs.sweep["batchnorm_at_init"])
+    shuffled = shuffled_sweeps(network, inputs, settings)
+    singles = single_shuffles(network, inputs, settings)
     convolutions = len(shuffled_convolutions(network, first_layer=settings["first_layer"]))
     return as_dataset(shuffled, singles, standard, list(inputs.perturbations), convolutions, settings)
 
 
-def measured(network: nn.Module, inputs: Inputs, *, whole_batch: bool) -> Sweep:
+def measured(network: nn.Module, inputs: Inputs) -> Sweep:
     """The stability sweep of one network."""
     observed = ObservedNetwork(network, every_operation=inputs.sweep["operations"] == "every")
     return stability_sweep(
@@ -122,31 +122,24 @@ def measured(network: nn.Module, inputs: Inputs, *, whole_batch: bool) -> Sweep:
         list(inputs.perturbations.values()),
         inputs.radii,
         draws=inputs.draws,
-        batch_size=batch_size(observed, inputs, whole_batch=whole_batch),
+        batch_size=images_per_batch(observed, inputs.images, inputs.memory_mb),
         precision=inputs.sweep["precision"],
         progress=progress,
     )
 
 
-def batch_size(observed: ObservedNetwork, inputs: Inputs, *, whole_batch: bool) -> int:
-    """Images per forward pass: all, or as many as fit."""
-    return len(inputs.images) if whole_batch else images_per_batch(observed, inputs.images[:1], inputs.memory_mb)
-
-
-def shuffled_sweeps(network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool) -> list[list[Sweep]]:
+def shuffled_sweeps(network: nn.Module, inputs: Inputs, settings: Mapping[str, Any]) -> list[list[Sweep]]:
     """For each permutation the sweeps of `VARIANTS`."""
     found: list[list[Sweep]] = []
     for permutation in progress(range(settings["permutations"])):
         shuffled = shuffle_channels(network, settings["seed"], permutation, first_layer=settings["first_layer"])
         calibrated = recalibrated(shuffled, inputs.images)
-        sweep = measured(shuffled, inputs, whole_batch=whole_batch)
-        found.append([sweep, measured(calibrated, inputs, whole_batch=whole_batch) if calibrated else sweep])
+        sweep = measured(shuffled, inputs)
+        found.append([sweep, measured(calibrated, inputs) if calibrated else sweep])
     return found
 
 
-def single_shuffles(
-    network: nn.Module, inputs: Inputs, settings: Mapping[str, Any], *, whole_batch: bool
-) -> tuple[Tensor, Tensor] | None:
+def single_shuffles(network: nn.Module, inputs: Inputs, settings: Mapping[str, Any]) -> tuple[Tensor, Tensor] | None:
     """The sweep of the output with one convolution shuffled at a time; `None` if none is, or the network is not traced."""
     permutations = range(settings["single_permutations"])
     convolutions = shuffled_convolutions(network, first_layer=settings["first_layer"])
@@ -163,7 +156,7 @@ def single_shuffles(
         inputs.images,
         list(inputs.perturbations.values()),
         draws=inputs.draws,
-        batch_size=batch_size(ObservedNetwork(network), inputs, whole_batch=whole_batch),
+        batch_size=images_per_batch(ObservedNetwork(network), inputs.images, inputs.memory_mb),
         dtype=torch.float64 if in_double else torch.float32,
         progress=progress,
     )

@@ -110,7 +110,7 @@ def measured(
 ) -> xr.Dataset:
     """The variables of all layers of one checkpoint."""
     operations = [operation for site in sites for operation in site.operations]
-    batch_size = images_per_batch(observed, images[:1], memory_mb)
+    batch_size = images_per_batch(observed, selection, memory_mb)
     strongest = strongest_patches(observed, selection, operations, settings["top"], batch_size=batch_size)
     layers: dict[int, xr.Dataset] = {}
     for site in progress(sites):

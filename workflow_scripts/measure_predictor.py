@@ -44,7 +44,7 @@ def main(
     observed = ObservedNetwork(network, every_operation=False)
     steps = strengths(settings, ensemble, images.shape[-1])
     perturbations = make_perturbations(images, steps, settings, ensemble)
-    batch_size = images_per_batch(observed, images[:1], memory_mb)
+    batch_size = images_per_batch(observed, images, memory_mb)
     sweep = stability_sweep(
         observed,
         images,

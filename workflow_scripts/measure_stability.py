@@ -36,7 +36,7 @@ def main(
     images, classes = load_probe(data, probe["images"], device)
     calibrated = read_dataset(calibration).sel(cutoff=settings["cutoff"]).squeeze("dataset")
     network = load_network(checkpoint)[0].to(device)
-    whole_batch = prepare_batch_norm(network, images, labels["epoch"], settings["batchnorm_at_init"])
+    prepare_batch_norm(network, images, labels["epoch"], settings["batchnorm_at_init"])
     observed = ObservedNetwork(network, every_operation=settings["operations"] == "every")
     perturbations = make_perturbations(calibrated, settings, ensemble, device)
     sweep = stability_sweep(
@@ -45,7 +45,7 @@ def main(
         list(perturbations.values()),
         torch.tensor(radius_of(perturbations, calibrated).values),
         draws=probe["draws"],
-        batch_size=len(images) if whole_batch else images_per_batch(observed, images[:1], memory_mb),
+        batch_size=images_per_batch(observed, images, memory_mb),
         precision=settings["precision"],
         progress=progress,
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, ResourceList
 
-from workflow_scripts.support.jobs import arguments, choose_device, log_to, progress, run
+from workflow_scripts.support.jobs import arguments, choose_device, log_to, memory_for_batches, progress, run
 
 
 def make_job(**changes: Any) -> SimpleNamespace:
@@ -85,6 +85,25 @@ def test_memory_has_a_default() -> None:
 
     job = make_job(input=InputFiles(), output=OutputFiles(), params=Params(), resources=ResourceList())
     assert arguments(main, job) == {"memory_mb": 2000}
+
+
+def test_memory_on_a_gpu_is_most_of_what_is_free_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    resources = ResourceList(fromdict={"batch_mb": 750})
+    assert memory_for_batches(resources, "cpu") == 750
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (10 * 2**30, 80 * 2**30))
+    assert memory_for_batches(resources, "cuda") == 7168
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (70 * 2**30, 80 * 2**30))
+    assert memory_for_batches(resources, "cuda") == 16384
+
+
+def test_a_script_on_a_gpu_is_given_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def main(device: str, memory_mb: int) -> None: ...
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (2**30, 80 * 2**30))
+    resources = ResourceList(fromdict={"gpu": 1, "batch_mb": 750})
+    job = make_job(input=InputFiles(), output=OutputFiles(), params=Params(), resources=resources)
+    assert arguments(main, job) == {"device": "cuda", "memory_mb": 716}
 
 
 @pytest.mark.parametrize("unused", ["data", "checkpoints", "result", "settings"])

@@ -412,5 +412,7 @@ def test_flat_follows_the_memory_order_and_copies_nothing() -> None:
 def test_images_per_batch_counts_every_observed_activation() -> None:
     network = ObservedNetwork(nn.Sequential(nn.Flatten(), nn.Linear(100, 1000), nn.ReLU(), nn.Linear(1000, 10)))
     numbers = 100 + 1000 + 1000 + 10 + 10 + 4 * 1000
-    assert images_per_batch(network, torch.zeros(1, 1, 10, 10), 10) == 10 * 2**20 // (8 * numbers)
-    assert images_per_batch(network, torch.zeros(1, 1, 10, 10), 0) == 1
+    probe = torch.zeros(1, 1, 10, 10).expand(10_000, -1, -1, -1)
+    assert images_per_batch(network, probe, 10) == 10 * 2**20 // (8 * numbers) < 10_000
+    assert images_per_batch(network, probe, 0) == 1
+    assert images_per_batch(network, probe, 10**6) == 10_000

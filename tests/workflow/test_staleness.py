@@ -201,6 +201,7 @@ MODULES: dict[str, set[str]] = {
     "diffeo/antialiasing_claims.py": DECIDE,
     "diffeo/augmentation.py": TRAIN,
     "diffeo/batch_norm.py": SWEEP | PREDICT | LOCAL | DECONVOLVE | ACTIVATIONS | EFFECTIVE_FIELDS,
+    "diffeo/batches.py": CALIBRATE | PREDICT | LOCAL | DECONVOLVE | ACTIVATIONS | EFFECTIVE_FIELDS,
     "diffeo/blur_pool.py": INITIALISE | {"import_network", "measure_receptive_fields"},
     "diffeo/bootstrap.py": SUMMARISE_PREDICTOR | RELATE,
     "diffeo/boundary.py": PREDICT,

@@ -5,13 +5,13 @@ map, from −n/2 to n/2. Bin b holds the modes with b − 1/2 <= |k| < b + 1/2: 
 Nyquist frequency; the corners of the Fourier plane reach n/√2. (For h × w maps: n = max(h, w) and k = n (k_r/h, k_c/w).)
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor
 
+from workflow_scripts.diffeo.batches import Progress, in_batches, number_that_fits
 from workflow_scripts.diffeo.operations import ObservedNetwork
 
 NORMALISATIONS = ("channel_averaged", "per_channel")
@@ -143,7 +143,7 @@ def activation_spectra(
     images: Tensor,
     *,
     batch_size: int,
-    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+    progress: Progress = iter,
 ) -> dict[int, MapSpectra]:
     """Spectra of every operation with maps of more than one position, by the operation's number, in one pass over the images.
 
@@ -153,15 +153,19 @@ def activation_spectra(
         batch_size: images per forward pass; changes speed and memory, results only by rounding.
         progress: wraps the iterable of batches, for a progress bar.
     """
-    found: dict[int, list[MapSpectra]] = {}
 
-    def observe(index: int, activation: Tensor) -> None:
-        if activation.ndim == 4 and activation[0, 0].numel() > 1:
-            found.setdefault(index, []).append(map_spectra(activation))
+    def of_batch(batch: Tensor) -> dict[int, MapSpectra]:
+        here: dict[int, MapSpectra] = {}
 
-    for batch in progress(images.split(batch_size)):  # type: ignore[no-untyped-call]
+        def observe(index: int, activation: Tensor) -> None:
+            if activation.ndim == 4 and activation[0, 0].numel() > 1:
+                here[index] = map_spectra(activation)
+
         network(batch, observe)
-    return {index: joined(parts) for index, parts in found.items()}
+        return here
+
+    parts = list(in_batches(of_batch, images, batch_size, progress=progress))
+    return {index: joined([part[index] for part in parts]) for index in parts[0]}
 
 
 def joined(parts: list[MapSpectra]) -> MapSpectra:
@@ -180,4 +184,4 @@ def joined(parts: list[MapSpectra]) -> MapSpectra:
 def images_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int) -> int:
     """How many images, at most `LARGEST_BATCH`, fit in `memory_mb` MiB with the Fourier transforms of their largest maps."""
     bytes_per_image = COPIES * network.largest_activation(image) * image.element_size()
-    return min(LARGEST_BATCH, max(1, memory_mb * 2**20 // bytes_per_image))
+    return number_that_fits(memory_mb, bytes_per_image, LARGEST_BATCH)

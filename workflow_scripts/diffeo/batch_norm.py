@@ -53,8 +53,13 @@ def use_batch_statistics(network: nn.Module) -> None:
         layer.train()
 
 
-def prepare_batch_norm(network: nn.Module, images: Tensor, epoch: int, at_initialisation: str = "calibrated") -> bool:
-    """Put a network in the mode in which it is measured; return whether all images must then be in one batch.
+def uses_batch_statistics(network: nn.Module) -> bool:
+    """Whether a batch-norm layer takes the statistics of each batch: all images must then be in one."""
+    return any(layer.training for layer in batch_norm_layers(network))
+
+
+def prepare_batch_norm(network: nn.Module, images: Tensor, epoch: int, at_initialisation: str = "calibrated") -> None:
+    """Put a network in the mode in which it is measured.
 
     Args:
         network: trained or, at epoch 0, untrained.
@@ -69,4 +74,3 @@ def prepare_batch_norm(network: nn.Module, images: Tensor, epoch: int, at_initia
         calibrate_batch_norm(network, images)
     else:
         use_batch_statistics(network)
-    return epoch == 0 and at_initialisation == "batch"

@@ -1,10 +1,9 @@
 """Distance to the decision boundary: the smallest step along a direction that changes the label."""
 
-from collections.abc import Callable, Iterable
-
 import torch
 from torch import Tensor
 
+from workflow_scripts.diffeo.batches import Progress, in_batches
 from workflow_scripts.diffeo.interpolation import smooth
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.perturbations import Perturbation, Probe
@@ -19,7 +18,7 @@ def flip_norms(
     *,
     batch_size: int,
     halvings: int = 6,
-    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+    progress: Progress = iter,
 ) -> Tensor:
     """Smallest norm |x' − x| at which the label of each image changes along each direction, by bisection.
 
@@ -43,13 +42,17 @@ def flip_norms(
     """
     flipped = flipped.to(images.device)
     found = images.new_full((len(perturbations), *flipped.shape[2:]), torch.nan, dtype=torch.float64)
-    for batch in progress(torch.arange(len(images), device=images.device).split(batch_size)):  # type: ignore[no-untyped-call]
+
+    def fill_in(batch: Tensor) -> None:
         for row, perturbation in enumerate(perturbations):
             probe = Probe(images[batch], smooth(images[batch], perturbation.interpolation), batch)
             label = _labels(network, probe.reference)
             for draw in range(flipped.shape[3]):
                 norm = _bisect(network, perturbation, probe, label, flipped[row, :, batch, draw], draw, halvings)
                 found[row, batch, draw] = norm
+
+    for _ in in_batches(fill_in, torch.arange(len(images), device=images.device), batch_size, progress=progress):
+        pass
     return found.cpu()
 
 

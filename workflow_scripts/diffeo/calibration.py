@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workflow_scripts.diffeo.batches import in_batches
 from workflow_scripts.diffeo.deformation import displacement_field, folds, unit_coefficients
 from workflow_scripts.diffeo.interpolation import smooth, warp
 
@@ -26,7 +27,8 @@ def displacement_norms(
     Returns (interpolation, strength, image, draw) float64, `strength` counting the temperatures.
     """
     norms = images.new_empty(len(interpolations), len(temperatures), len(images), draws, dtype=torch.float64)
-    for index in torch.split(torch.arange(len(images), device=images.device), chunk):
+
+    def fill_in(index: Tensor) -> None:
         part = images[index]
         references = [smooth(part, interpolation) for interpolation in interpolations]
         for draw in range(draws):
@@ -37,6 +39,9 @@ def displacement_norms(
                 for which, interpolation in enumerate(interpolations):
                     change = warp(part, moved, interpolation) - references[which]
                     norms[which, strength, index, draw] = change.double().flatten(1).norm(dim=1)
+
+    for _ in in_batches(fill_in, torch.arange(len(images), device=images.device), chunk):
+        pass
     return norms
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from workflow_scripts.diffeo.activation_spectra import MAP_MEANS, NORMALISATIONS, map_spectra
+from workflow_scripts.diffeo.batches import in_batches, number_that_fits
 from workflow_scripts.diffeo.operations import ObservedNetwork, kind_of
 from workflow_scripts.diffeo.patches import Patches
 from workflow_scripts.diffeo.randomness import uniform
@@ -91,7 +92,7 @@ def patches_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int) -
     sizes: list[int] = []
     network(image, lambda _, activation: sizes.append(activation.numel()))
     bytes_per_patch = COPIES * sum(sizes) * image.element_size()
-    return min(LARGEST_BATCH, max(1, memory_mb * 2**20 // bytes_per_patch))
+    return number_that_fits(memory_mb, bytes_per_patch, LARGEST_BATCH)
 
 
 def drawn_channels(strongest: Tensor, count: int, seed: int, operation: int) -> Tensor:
@@ -138,15 +139,18 @@ def deconvolve(
         raise ValueError(f"layer {other[0]} is neither ReLU nor ReLU6: a deconvnet is defined for these only")
     image, (row, column) = patches.image.flatten(), patches.position.flatten(0, 1).T
     channel = channels.repeat_interleave(patches.image.shape[1])
-    parts: list[Tensor] = []
-    for batch in torch.arange(len(image), device=image.device).split(batch_size):  # type: ignore[no-untyped-call]
+
+    def of_batch(batch: Tensor) -> Tensor:
         pixels = images[image[batch]].requires_grad_()
         activation = _activation(network, pixels, operation)
         neuron = (torch.arange(len(batch), device=batch.device), channel[batch], row[batch], column[batch])
         maps = activation if activation.ndim == 4 else activation[..., None, None]
         alone = torch.zeros_like(maps).index_put(neuron, maps[neuron].detach())
-        parts += torch.autograd.grad(maps, pixels, alone)
-    return torch.cat(parts).view(*patches.image.shape, *images.shape[1:])
+        (reconstructions,) = torch.autograd.grad(maps, pixels, alone)
+        return reconstructions
+
+    parts = in_batches(of_batch, torch.arange(len(image), device=image.device), batch_size)
+    return torch.cat(list(parts)).view(*patches.image.shape, *images.shape[1:])
 
 
 def _activation(network: ObservedNetwork, pixels: Tensor, operation: int) -> Tensor:

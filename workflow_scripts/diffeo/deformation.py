@@ -35,10 +35,13 @@ def modes(cutoff: int, rule: str = "disc") -> tuple[tuple[int, int], ...]:
     Raises ValueError for an unknown rule or a cutoff below 2.
     """
     _check_cutoff(cutoff, rule)
-    # Twice the radii, squared, so that the comparison of c + 1/2 is one of integers.
-    largest = 4 * cutoff**2 if rule == "disc" else (2 * cutoff + 1) ** 2 - 1
     wave_numbers = range(1, cutoff + 1)
-    return tuple((i, j) for i in wave_numbers for j in wave_numbers if 4 * (i * i + j * j) <= largest)
+    return tuple((i, j) for i in wave_numbers for j in wave_numbers if 4 * (i * i + j * j) <= _largest(cutoff, rule))
+
+
+def _largest(cutoff: int, rule: str) -> int:
+    """Largest 4 (i^2 + j^2) of a mode: twice the radii, squared, so that the comparison of c + 1/2 is one of integers."""
+    return 4 * cutoff**2 if rule == "disc" else (2 * cutoff + 1) ** 2 - 1
 
 
 def mode_sums(cutoff: int, rule: str = "disc") -> tuple[int, float]:
@@ -47,17 +50,17 @@ def mode_sums(cutoff: int, rule: str = "disc") -> tuple[int, float]:
     return len(pairs), math.fsum(1 / (i * i + j * j) for i, j in pairs)
 
 
-def standard_deviations(cutoff: int, rule: str = "disc") -> Tensor:
+def standard_deviations(cutoff: int, rule: str = "disc", device: torch.device | str | None = None) -> Tensor:
     """Standard deviation of A_ij at T = 1, float64 (c, c): entry [i-1, j-1], zero where there is no mode."""
-    deviations = torch.zeros(cutoff, cutoff, dtype=torch.float64)
-    for i, j in modes(cutoff, rule):
-        deviations[i - 1, j - 1] = 1 / math.sqrt(i * i + j * j)
-    return deviations
+    _check_cutoff(cutoff, rule)
+    squares = torch.arange(1, cutoff + 1, device=device).square()
+    wave_numbers = squares[:, None] + squares  # i^2 + j^2
+    return torch.where(4 * wave_numbers <= _largest(cutoff, rule), 1 / wave_numbers.double().sqrt(), 0)
 
 
-def _mode_number(cutoff: int) -> Tensor:
+def _mode_number(cutoff: int, device: torch.device) -> Tensor:
     """Number of each mode, int64 (c, c), counted by shells of max(i, j) so that it does not depend on c."""
-    index = torch.arange(cutoff)
+    index = torch.arange(cutoff, device=device)
     i, j = index[:, None], index[None, :]
     shell = torch.maximum(i, j)
     return shell**2 + torch.where(i == shell, j, shell + 1 + i)
@@ -77,11 +80,10 @@ def unit_coefficients(
     draw, component, i, j) alone: the ensembles of all cutoffs and rules share their common modes.
     Raises ValueError for an unknown rule or a cutoff below 2.
     """
-    deviations = standard_deviations(cutoff, rule)
+    deviations = standard_deviations(cutoff, rule, device or image_index.device)
     normal = standard_normal(seed, "deformation", image_index, draw, 2 * cutoff**2, device=device)
     pairs = normal.view(-1, cutoff**2, 2)
-    number = _mode_number(cutoff).to(pairs.device)
-    coefficients: Tensor = pairs[:, number].movedim(-1, 1) * deviations.to(pairs.device)
+    coefficients: Tensor = pairs[:, _mode_number(cutoff, pairs.device)].movedim(-1, 1) * deviations
     return coefficients
 
 
@@ -95,7 +97,7 @@ def waves(cutoff: int, points: Tensor) -> tuple[Tensor, Tensor]:
 def grid_waves(cutoff: int, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """`waves` on the inclusive grid, with the type and device of `like`; the sine is exactly zero on the border."""
     sine, derivative = waves(cutoff, torch.linspace(0, 1, size, dtype=like.dtype, device=like.device))
-    sine[[0, -1]] = 0
+    sine[0] = sine[-1] = 0
     return sine, derivative
 
 

@@ -7,12 +7,12 @@ gradients for each image and convolution do for all channels.
 Source: slides "Neurons' receptive field"; Luo et al., NeurIPS 2016 (the effective receptive field).
 """
 
-from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from workflow_scripts.diffeo.batches import Progress, in_batches, number_that_fits
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.randomness import standard_normal
 
@@ -45,7 +45,7 @@ def effective_fields(
     seed: int,
     draws: int,
     batch_size: int,
-    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+    progress: Progress = iter,
 ) -> dict[int, EffectiveField]:
     """Effective receptive field of every convolution, by the operation's number.
 
@@ -57,24 +57,25 @@ def effective_fields(
         batch_size: images per forward pass; changes speed and memory, results only by rounding.
         progress: wraps the iterable of batches, for a progress bar.
     """
-    found: dict[int, list[Tensor]] = {}
-    start = 0
-    for batch in progress(torch.split(images, batch_size)):
-        pixels = batch.detach().clone().requires_grad_()
+
+    def of_batch(batch: Tensor) -> dict[int, Tensor]:
+        here: dict[int, Tensor] = {}
+        pixels = images[batch].detach().requires_grad_()
         for index, neurons in central_neurons(network, pixels).items():
-            signs = random_signs(seed, index, start, draws, neurons)
+            signs = random_signs(seed, index, batch, draws, neurons)
             (gradients,) = torch.autograd.grad(neurons, pixels, signs, retain_graph=True, is_grads_batched=True)
-            found.setdefault(index, []).append(gradients.double().square().sum(dim=2).mean(dim=0).float().cpu())
-        start += len(batch)
-    return {index: joined(parts) for index, parts in found.items()}
+            here[index] = gradients.double().square().sum(dim=2).mean(dim=0).float()
+        return here
+
+    parts = list(in_batches(of_batch, torch.arange(len(images), device=images.device), batch_size, progress=progress))
+    return {index: joined([part[index] for part in parts]) for index in parts[0]}
 
 
-def random_signs(seed: int, operation: int, first_image: int, draws: int, neurons: Tensor) -> Tensor:
-    """Signs (draws, B, channels) for activations (B, channels) of consecutive images."""
-    images = torch.arange(first_image, first_image + len(neurons)).repeat(draws)
-    numbers = torch.arange(draws).repeat_interleave(len(neurons))
-    drawn = standard_normal(seed, f"effective field/{operation}", images, numbers, neurons.shape[1]).sign()
-    return drawn.reshape(draws, *neurons.shape).to(neurons)
+def random_signs(seed: int, operation: int, image_index: Tensor, draws: int, neurons: Tensor) -> Tensor:
+    """Signs (draws, B, channels) for activations (B, channels) of the images with these positions (B,)."""
+    numbers = torch.arange(draws, device=image_index.device).repeat_interleave(len(neurons))
+    drawn = standard_normal(seed, f"effective field/{operation}", image_index.repeat(draws), numbers, neurons.shape[1]).sign()
+    return drawn.reshape(draws, *neurons.shape).to(neurons.dtype)
 
 
 def central_neurons(network: ObservedNetwork, images: Tensor) -> dict[int, Tensor]:
@@ -92,7 +93,7 @@ def central_neurons(network: ObservedNetwork, images: Tensor) -> dict[int, Tenso
 
 def joined(parts: list[Tensor]) -> EffectiveField:
     """Fields (B, h, w) of consecutive images as one."""
-    fields = torch.cat(parts).flatten(1)
+    fields = torch.cat(parts).cpu().flatten(1)
     profile = fields.mean(dim=0, dtype=torch.float64)
     peak = fields[:, int(profile.argmax())].double()
     return EffectiveField(profile.reshape(parts[0].shape[1:]), fields.sum(dim=1, dtype=torch.float64), peak)
@@ -118,4 +119,4 @@ def images_per_batch(network: ObservedNetwork, image: Tensor, draws: int, memory
     with torch.no_grad():
         network(image, lambda _, activation: numbers.append(activation.numel()))
     kept = 2 * sum(numbers) + 3 * draws * max(numbers)
-    return min(LARGEST_BATCH, max(1, memory_mb * 2**20 // (kept * image.element_size())))
+    return number_that_fits(memory_mb, kept * image.element_size(), LARGEST_BATCH)

@@ -74,12 +74,12 @@ def _sample_gaussian(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     table = continued.movedim(1, -1).flatten(0, 2)
     stride = continued.shape[3]
 
-    taps = torch.tensor(GAUSSIAN_TAPS, device=images.device)
+    taps = torch.arange(GAUSSIAN_TAPS.start, GAUSSIAN_TAPS.stop, device=images.device)
     window = torch.cartesian_prod(taps, taps)
     row, column = rows.floor(), columns.floor()
     image = torch.arange(batch, device=images.device)[:, None, None] * continued[0, 0].numel()
     corner = (image + row * stride + column).to(torch.int32)
-    index = corner.view(-1, 1) + ((window + before) @ window.new_tensor([stride, 1])).to(torch.int32)
+    index = corner.view(-1, 1) + ((window[:, 0] + before) * stride + window[:, 1] + before).to(torch.int32)
 
     # |fraction - tap|^2 is expanded; its part without a tap is common to the window and drops out.
     fraction = torch.stack((rows - row, columns - column), dim=-1).view(-1, 2).to(images.dtype) - 0.5

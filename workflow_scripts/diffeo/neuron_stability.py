@@ -13,7 +13,7 @@ Source: slides "Linear transformations stability" and "What quantity should we l
 "Measuring invariances in deep networks", NIPS 2009 (firing rates).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,10 +29,12 @@ from workflow_scripts.diffeo.affine import (
     transformed_windows,
     windows,
 )
+from workflow_scripts.diffeo.batches import Progress, in_batches, number_that_fits
 from workflow_scripts.diffeo.operations import ObservedNetwork, largest_output
 from workflow_scripts.diffeo.patches import Patches
 from workflow_scripts.diffeo.receptive_fields import Box, Pair, receptive_boxes
 
+LARGEST_BATCH = 2**16  # crops: enough for any device
 Strength = tuple[str, float]
 """A norm of `affine.NORMS` and its value."""
 
@@ -124,28 +126,32 @@ class NeuronResponses:
         self._network = observed.up_to(site.operations)
         crop = images[:1, :, : site.crop_size[0], : site.crop_size[1]]
         numbers = 4 * largest_output(self._network, crop) + 2 * images[0].numel() + 16 * crop[0, 0].numel()
-        self.batch_size = max(1, int(memory_mb * 2**20 / (images.element_size() * numbers)))
+        self.batch_size = number_that_fits(memory_mb, images.element_size() * numbers, LARGEST_BATCH)
 
     @torch.no_grad()
     def unmoved(self, image: Tensor, position: Tensor) -> list[Tensor]:
         """a_n(x) of each operation, (U, channel), for U patches: images `image` (U,) at `position` (U, 2)."""
         start = self.site.crop_start(position)
-        batches = torch.arange(len(image), device=image.device).split(self.batch_size)  # type: ignore[no-untyped-call]
-        parts = [
-            self._at(windows(self.images[image[batch]], start[batch], self.site.crop_size), position[batch]) for batch in batches
-        ]
+
+        def of_batch(batch: Tensor) -> list[Tensor]:
+            return self._at(windows(self.images[image[batch]], start[batch], self.site.crop_size), position[batch])
+
+        parts = in_batches(of_batch, torch.arange(len(image), device=image.device), self.batch_size)
         return [torch.cat(part) for part in zip(*parts, strict=True)]
 
     @torch.no_grad()
     def moved(self, image: Tensor, position: Tensor, gradient: Tensor, translation: Tensor) -> list[Tensor]:
         """a_n(τx) of each operation, (U, T, channel), for maps U (U, T, 2, 2) and t (U, T, 2) of each patch."""
         images, start, region = self.images[image], self.site.crop_start(position), self.site.region(position)
-        ways = max(1, self.batch_size // len(image))
-        parts = []
-        for maps in zip(gradient.split(ways, dim=1), translation.split(ways, dim=1), strict=True):  # type: ignore[no-untyped-call]
-            crops = transformed_windows(images, region, *maps, start, self.site.crop_size)
+
+        def of_maps(batch: Tensor) -> list[Tensor]:
+            crops = transformed_windows(images, region, gradient[:, batch], translation[:, batch], start, self.site.crop_size)
             responses = self._at(crops.flatten(0, 1), position.repeat_interleave(crops.shape[1], dim=0))
-            parts.append([response.view(*crops.shape[:2], -1) for response in responses])
+            return [response.view(*crops.shape[:2], -1) for response in responses]
+
+        ways = max(1, self.batch_size // len(image))
+        smallest = 1 if len(image) == 1 else ways  # where memory does not suffice, first fewer patches
+        parts = in_batches(of_maps, torch.arange(gradient.shape[1], device=image.device), ways, smallest=smallest)
         return [torch.cat(part, dim=1) for part in zip(*parts, strict=True)]
 
     def _at(self, crops: Tensor, position: Tensor) -> list[Tensor]:
@@ -234,7 +240,7 @@ def neuron_stability(
     *,
     draws: int,
     seed: int,
-    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+    progress: Progress = iter,
 ) -> list[NeuronStability]:
     """α and local firing rates of every neuron of a site's operations.
 
@@ -253,13 +259,15 @@ def neuron_stability(
     """
     sums = [_Sums(chosen, still, fires) for chosen, still, fires in zip(patches.chosen, unmoved, firing, strict=True)]
     maps_per_patch = len(TRANSFORMS) * len(strengths) * draws
-    batches = torch.arange(len(patches.image), device=patches.image.device).split(  # type: ignore[no-untyped-call]
-        max(1, responses.batch_size // maps_per_patch)
-    )
-    for batch in progress(batches):
+
+    def of_batch(batch: Tensor) -> tuple[Tensor, list[Tensor]]:
         image, position = patches.image[batch], patches.position[batch]
         gradient, translation = random_maps(responses.site, image, position, strengths, draws, seed)
-        for total, moved in zip(sums, responses.moved(image, position, gradient, translation), strict=True):
+        return batch, responses.moved(image, position, gradient, translation)
+
+    index = torch.arange(len(patches.image), device=patches.image.device)
+    for batch, responded in in_batches(of_batch, index, max(1, responses.batch_size // maps_per_patch), progress=progress):
+        for total, moved in zip(sums, responded, strict=True):
             total.add(batch, moved.view(len(batch), -1, draws, moved.shape[-1]))
     return [total.result() for total in sums]
 

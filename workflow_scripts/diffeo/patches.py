@@ -3,12 +3,13 @@
 A patch is an image and a position of an operation's map; what the neuron there sees of the image is its receptive field.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from workflow_scripts.diffeo.batches import Progress, in_batches
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.randomness import uniform
 
@@ -36,7 +37,7 @@ def strongest_patches(
     count: int,
     *,
     batch_size: int,
-    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+    progress: Progress = iter,
 ) -> dict[int, Patches]:
     """The `count` patches with the largest activation, for every channel of the given operations, by the operation's number.
 
@@ -55,16 +56,22 @@ def strongest_patches(
         ValueError: `count` is not from 1 to P.
     """
     _check_count(count, len(images))
-    found: dict[int, Patches] = {}
-    index = torch.arange(len(images), device=images.device)
-    for batch in progress(index.split(batch_size)):  # type: ignore[no-untyped-call]
 
-        def observe(operation: int, activation: Tensor, batch: Tensor = batch) -> None:
+    def of_batch(batch: Tensor) -> dict[int, Patches]:
+        here: dict[int, Patches] = {}
+
+        def observe(operation: int, activation: Tensor) -> None:
             if operation in operations:
-                earlier = [found[operation]] if operation in found else []
-                found[operation] = _strongest([*earlier, _one_patch_per_image(activation, batch)], count)
+                here[operation] = _one_patch_per_image(activation, batch)
 
         network(images[batch], observe)
+        return here
+
+    found: dict[int, Patches] = {}
+    for here in in_batches(of_batch, torch.arange(len(images), device=images.device), batch_size, progress=progress):
+        for operation, patches in here.items():
+            earlier = [found[operation]] if operation in found else []
+            found[operation] = _strongest([*earlier, patches], count)
     return found
 
 

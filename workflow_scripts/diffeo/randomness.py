@@ -90,8 +90,7 @@ def _uniform_pairs(
 ) -> tuple[Tensor, Tensor]:
     """Two uniform numbers for each counter (pair, draw, image index, 0), each (B, pairs) float64."""
     device = image_index.device if device is None else device
-    image = _words(image_index, "image_index", device)
-    draws = _words(torch.as_tensor(draw), "draw", device)
+    image, draws = _words(image_index, "image_index", device), _words(draw, "draw", device)
     if image.ndim != 1 or draws.shape not in ((), image.shape):
         raise ValueError(
             f"image_index must have shape (B,) and draw none or the same one, not {tuple(image.shape)} and {tuple(draws.shape)}"
@@ -103,8 +102,17 @@ def _uniform_pairs(
     return _uniform(words[0], words[1]), _uniform(words[2], words[3])
 
 
-def _words(index: Tensor, name: str, device: torch.device | str) -> Tensor:
-    """`index` as int64 on `device`, after a check that it fits in 32 bits."""
-    if index.is_floating_point() or (index.numel() and (int(index.min()) < 0 or int(index.max()) > WORD)):
+def _words(index: int | Tensor, name: str, device: torch.device | str) -> Tensor:
+    """`index` as int64 on `device`, after a check that it fits in 32 bits; on a GPU only of its type, not to wait for numbers."""
+    whole, smallest, largest = True, 0, 0
+    if isinstance(index, int):
+        smallest = largest = index
+    else:
+        whole = not index.is_floating_point()
+        if index.numel() and index.device.type == "cpu":
+            smallest, largest = int(index.min()), int(index.max())
+    if not whole or smallest < 0 or largest > WORD:
         raise ValueError(f"{name} must hold integers from 0 to {WORD}, not {index}")
+    if isinstance(index, int):
+        return torch.full((), index, device=device)
     return index.to(device=device, dtype=torch.int64)

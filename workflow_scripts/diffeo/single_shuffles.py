@@ -6,7 +6,7 @@ Source: slides "Can we decouple the contribution of the two?", layer by layer.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
 
-from workflow_scripts.diffeo.batch_norm import batch_norm_layers, calibration_batches, collect_statistics
+from workflow_scripts.diffeo.batch_norm import (
+    batch_norm_layers,
+    calibration_batches,
+    collect_statistics,
+    uses_batch_statistics,
+)
+from workflow_scripts.diffeo.batches import Progress, in_batches
 from workflow_scripts.diffeo.interpolation import smooth
 from workflow_scripts.diffeo.networks import not_in_place
 from workflow_scripts.diffeo.operations import trace
@@ -113,7 +119,7 @@ def single_shuffle_sweep(
     draws: int,
     batch_size: int,
     dtype: torch.dtype = torch.float32,
-    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+    progress: Progress = iter,
 ) -> tuple[Tensor, Tensor]:
     """How far the logits move with one convolution shuffled, as `stability_sweep` measures it, at the first strength.
 
@@ -137,17 +143,21 @@ def single_shuffle_sweep(
     shuffled = SingleShuffles(network.to(dtype), orders)
     if any(not layer.training for layer in batch_norm_layers(network)):
         shuffled.calibrate(images)
-    references, distances = [], []
-    batches = torch.arange(len(images), device=images.device).split(batch_size)  # type: ignore[no-untyped-call]
-    for batch in progress(batches):
+
+    def measure(batch: Tensor) -> tuple[Tensor, Tensor]:
         originals = images[batch]
         probe = Probe(originals, smooth(originals, perturbations[0].interpolation), batch)
-        references.append(shuffled(probe.reference))
+        reference = shuffled(probe.reference)
         rows = [
-            torch.stack([distance(shuffled, perturbation, probe, draw, references[-1]) for draw in range(draws)], dim=-1)
+            torch.stack([distance(shuffled, perturbation, probe, draw, reference) for draw in range(draws)], dim=-1)
             for perturbation in perturbations
         ]
-        distances.append(torch.stack(rows, dim=2))
+        return reference, torch.stack(rows, dim=2)
+
+    index = torch.arange(len(images), device=images.device)
+    smallest = len(images) if uses_batch_statistics(network) else 1
+    parts = in_batches(measure, index, batch_size, smallest=smallest, progress=progress)
+    references, distances = zip(*parts, strict=True)
     logits = torch.cat(references, dim=2).double()
     network.to(torch.float32)
     deviations = (logits - logits.mean(dim=2, keepdim=True)).square().sum(dim=-1)

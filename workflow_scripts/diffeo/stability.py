@@ -1,12 +1,14 @@
 """The stability sweep: how far every operation of a network moves when its input is moved, image by image."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from workflow_scripts.diffeo.batch_norm import uses_batch_statistics
+from workflow_scripts.diffeo.batches import Progress, Result, in_batches, number_that_fits
 from workflow_scripts.diffeo.interpolation import smooth
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.perturbations import Perturbation, Probe, reference_name
@@ -47,9 +49,15 @@ class _Plan:
     """The loops of a sweep: which images go together, and which strengths are run in which precision."""
 
     images: Tensor
-    batches: list[Tensor]
+    batch_size: int
+    smallest_batch: int
     references: dict[str, str]  # name of a reference -> an interpolation that makes it
     cells: dict[torch.dtype, list[list[int]]]  # precision -> for each perturbation, its strengths
+
+    def in_batches(self, work: Callable[[Tensor], Result], progress: Progress = iter) -> Iterator[Result]:
+        """What `work` makes of each batch of positions of the images."""
+        index = torch.arange(len(self.images), device=self.images.device)
+        return in_batches(work, index, self.batch_size, smallest=self.smallest_batch, progress=progress)
 
 
 @torch.no_grad()
@@ -63,7 +71,7 @@ def stability_sweep(
     batch_size: int,
     precision: str = "auto",
     read_out: ReadOut = all_logits,
-    progress: Callable[[Iterable[Tensor]], Iterable[Tensor]] = iter,
+    progress: Progress = iter,
 ) -> Sweep:
     """Move every image along every perturbation, strength and draw, and measure every operation in the same pass.
 
@@ -73,21 +81,22 @@ def stability_sweep(
         perturbations: what moves the images; all have the same number of strengths.
         radii: mean norm of each (perturbation, strength); decides the precision of `auto`. Where it is 0, float32 is exact.
         draws: directions per image.
-        batch_size: images per forward pass; changes speed and memory, results only by rounding.
+        batch_size: images per forward pass, all where batch-norm takes the statistics of each batch (`images_per_batch`); changes
+            speed and memory, results otherwise only by rounding.
         precision: `auto` (float32, and float64 where r < 1e-2 |x|/55) or `float64`.
         read_out: what is kept of the logits.
         progress: wraps the iterable of batches, for a progress bar.
 
     Source: slides "Relative stability to diffeomorphisms" and "Stability as a function of the distance".
     """
-    plan = _plan(images, perturbations, radii, batch_size, precision)
+    plan = _plan(network, images, perturbations, radii, batch_size, precision)
     means = {
         (dtype, name): _mean_activations(network, plan, interpolation, dtype)
         for dtype in plan.cells
         for name, interpolation in plan.references.items()
     }
     example = next(iter(means.values()))[-1][None]  # a softmax, as long as the logits
-    quantities = read_out(example, example, plan.batches[0][:1]).shape[1]
+    quantities = read_out(example, example, torch.zeros(1, dtype=torch.int64, device=images.device)).shape[1]
     shape = (len(perturbations), radii.shape[1], len(network.operations), len(images), draws)
     new = partial(images.new_empty, dtype=torch.float64)
     result = Sweep(
@@ -96,34 +105,28 @@ def stability_sweep(
         read_out=new((*shape[:2], *shape[3:], quantities)),
         reference_read_out=new((len(plan.references), len(images), quantities)),
     )
-    for dtype, strengths in plan.cells.items():
+    for dtype in plan.cells:
         network.module.to(dtype)
-        for batch in progress(plan.batches):
-            for row, (name, interpolation) in enumerate(plan.references.items()):
-                originals = images[batch].to(dtype)
-                probe = Probe(originals, smooth(originals, interpolation), batch)
-                reference = _Reference(network, probe.reference)
-                result.squared_deviation[row][:, batch] = reference.squared_distance_to(means[dtype, name])
-                kept = read_out(reference.logits, reference.logits, batch)
-                result.reference_read_out[row, batch] = kept.double()
-                for index, perturbation in enumerate(perturbations):
-                    if reference_name(perturbation.interpolation) == name:
-                        _measure(result, index, perturbation, strengths[index], reference, probe, read_out)
-                del reference  # before the next one is made: it takes most of the memory
+        work = partial(_measure, result, network, plan, perturbations, means, dtype, read_out)
+        for _ in plan.in_batches(work, progress):
+            pass  # the numbers are in `result`
     network.module.to(torch.float32)
     return Sweep(*(getattr(result, name).cpu() for name in Sweep.__dataclass_fields__))
 
 
-def _plan(images: Tensor, perturbations: list[Perturbation], radii: Tensor, batch_size: int, precision: str) -> _Plan:
-    in_double = needs_float64(images, radii, precision)
+def _plan(
+    network: ObservedNetwork, images: Tensor, perturbations: list[Perturbation], radii: Tensor, batch_size: int, precision: str
+) -> _Plan:
+    in_double = needs_float64(images, radii, precision).tolist()
     cells = {
-        torch.float32: [torch.nonzero(~row).flatten().tolist() for row in in_double],
-        torch.float64: [torch.nonzero(row).flatten().tolist() for row in in_double],
+        dtype: [[strength for strength, double in enumerate(row) if double == (dtype == torch.float64)] for row in in_double]
+        for dtype in (torch.float32, torch.float64)
     }
     interpolations = sorted({perturbation.interpolation for perturbation in perturbations})
     return _Plan(
         images=images,
-        batches=list(torch.arange(len(images), device=images.device).split(batch_size)),  # type: ignore[no-untyped-call]
+        batch_size=batch_size,
+        smallest_batch=len(images) if uses_batch_statistics(network.module) else 1,
         references=dict(sorted((reference_name(name), name) for name in interpolations)),
         cells={dtype: strengths for dtype, strengths in cells.items() if any(strengths)},
     )
@@ -137,8 +140,7 @@ def needs_float64(images: Tensor, radii: Tensor, precision: str) -> Tensor:
     """
     if precision not in ("auto", "float64"):
         raise ValueError(f"precision: {precision!r} is not allowed; choose auto or float64")
-    limit = SMALL_RADIUS * images.double().flatten(1).norm(dim=1).mean()
-    radii = radii.to(limit.device)
+    limit = SMALL_RADIUS * images.double().flatten(1).norm(dim=1).mean().to(radii.device)
     needed: Tensor = ((radii > 0) & (radii < limit)) | (precision == "float64")
     return needed
 
@@ -146,11 +148,14 @@ def needs_float64(images: Tensor, radii: Tensor, precision: str) -> Tensor:
 def _mean_activations(network: ObservedNetwork, plan: _Plan, interpolation: str, dtype: torch.dtype) -> list[Tensor]:
     """Mean over all reference images of every operation in that precision of the network, summed in float64, flattened."""
     network.module.to(dtype)
-    sums: list[Tensor] = []
-    for batch in plan.batches:
+
+    def totals(batch: Tensor) -> list[Tensor]:
         reference = _Reference(network, smooth(plan.images[batch].to(dtype), interpolation))
-        totals = [activation.sum(dim=0, dtype=torch.float64) for activation in reference.activations]
-        sums = totals if not sums else [sums[k] + total for k, total in enumerate(totals)]
+        return [activation.sum(dim=0, dtype=torch.float64) for activation in reference.activations]
+
+    sums: list[Tensor] = []
+    for found in plan.in_batches(totals):
+        sums = found if not sums else [total + more for total, more in zip(sums, found, strict=True)]
     return [total / len(plan.images) for total in sums]
 
 
@@ -178,6 +183,30 @@ class _Reference:
 
 
 def _measure(
+    result: Sweep,
+    network: ObservedNetwork,
+    plan: _Plan,
+    perturbations: list[Perturbation],
+    means: dict[tuple[torch.dtype, str], list[Tensor]],
+    dtype: torch.dtype,
+    read_out: ReadOut,
+    batch: Tensor,
+) -> None:
+    """Fill in the rows of a batch of images: every reference, and every perturbation of it."""
+    originals = plan.images[batch].to(dtype)
+    for row, (name, interpolation) in enumerate(plan.references.items()):
+        probe = Probe(originals, smooth(originals, interpolation), batch)
+        reference = _Reference(network, probe.reference)
+        result.squared_deviation[row][:, batch] = reference.squared_distance_to(means[dtype, name])
+        kept = read_out(reference.logits, reference.logits, batch)
+        result.reference_read_out[row, batch] = kept.double()
+        for index, perturbation in enumerate(perturbations):
+            if reference_name(perturbation.interpolation) == name:
+                _measure_moved(result, index, perturbation, plan.cells[dtype][index], reference, probe, read_out)
+        del reference  # before the next one is made: it takes most of the memory
+
+
+def _measure_moved(
     result: Sweep,
     index: int,
     perturbation: Perturbation,
@@ -210,14 +239,19 @@ def squared_norm(vectors: Tensor) -> Tensor:
     return norm.square()
 
 
-def images_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int, element_size: int = 8) -> int:
-    """How many images fit in `memory_mb` MiB, with their reference activations and working space, at least 1.
+def images_per_batch(network: ObservedNetwork, images: Tensor, memory_mb: int, element_size: int = 8) -> int:
+    """How many of the images fit in `memory_mb` MiB, with their reference activations and working space, at least 1.
+
+    All of them where batch-norm takes the statistics of each batch.
 
     Args:
-        image: one image (1, ch, n, n).
+        network: the observed network, in the mode in which it is to be measured.
+        images: (P, ch, n, n).
         element_size: bytes of a number; 8 leaves room for float64.
     """
+    if uses_batch_statistics(network.module):
+        return len(images)
     sizes: list[int] = []
-    network(image, lambda _, activation: sizes.append(activation.numel()))
-    working_space = 4 * network.largest_activation(image)
-    return max(1, int(memory_mb * 2**20 / (element_size * (sum(sizes) + working_space))))
+    network(images[:1], lambda _, activation: sizes.append(activation.numel()))
+    working_space = 4 * network.largest_activation(images[:1])
+    return number_that_fits(memory_mb, element_size * (sum(sizes) + working_space), len(images))

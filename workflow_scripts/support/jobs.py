@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+GPU_SHARE = 0.7
+GPU_LIMIT_MB = 16 * 2**10  # more is no faster, and a single tensor of more than 2³¹ numbers is not for every kernel
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
@@ -16,7 +18,7 @@ logger = logging.getLogger(__name__)
 def run(main: Callable[..., None], snakemake: Any) -> None:
     """Call a script's `main` with the job's named inputs, outputs and params, matched by name.
 
-    Besides these, `main` may ask for `threads`, `memory_mb` (the resource `batch_mb`: what batches may take) and `device`. The
+    Besides these, `main` may ask for `threads`, `device` and `memory_mb` (what batches may take, `memory_for_batches`). The
     param `code` (the digest that makes edits of the source stale) is passed only where asked for. Messages and a traceback go to
     the job's log file.
     """
@@ -43,9 +45,10 @@ def arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
     if unused:
         raise TypeError(f"rule {snakemake.rule} passes {sorted(unused)}, which its script does not take")
     offered["threads"] = snakemake.threads
-    offered["memory_mb"] = snakemake.resources.get("batch_mb", 2000)
     if "device" in wanted:
         offered["device"] = choose_device(snakemake.resources)
+    if "memory_mb" in wanted:
+        offered["memory_mb"] = memory_for_batches(snakemake.resources, offered.get("device", "cpu"))
     missing = set(wanted) - set(offered)
     if missing:
         raise TypeError(f"rule {snakemake.rule} does not pass {sorted(missing)}, which its script needs")
@@ -63,6 +66,20 @@ def choose_device(resources: Mapping[str, Any]) -> str:
 
     given = resources.get("gpu", 0) > 0 or "gpu" in resources.get("gres", "")
     return "cuda" if given and torch.cuda.is_available() else "cpu"
+
+
+def memory_for_batches(resources: Mapping[str, Any], device: str) -> int:
+    """MiB that batches may take: the job's resource `batch_mb`; on a GPU `GPU_SHARE` of what is free there, up to `GPU_LIMIT_MB`.
+
+    What is left is for weights, the libraries' working space and other jobs. Where it does not suffice after all, batches are
+    halved (`batches.py`).
+    """
+    if device == "cpu":
+        return int(resources.get("batch_mb", 2000))
+    import torch
+
+    free, _ = torch.cuda.mem_get_info()
+    return min(GPU_LIMIT_MB, int(GPU_SHARE * free / 2**20))
 
 
 def log_to(path: Path | None) -> None:
