@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from workflow_scripts.diffeo.batch_norm import CALIBRATION_BATCH, batch_norm_layers, calibrate_batch_norm, use_batch_statistics
+from workflow_scripts.diffeo.batch_norm import (
+    CALIBRATION_BATCH,
+    batch_norm_layers,
+    calibrate_batch_norm,
+    depends_on_batch,
+    use_batch_statistics,
+)
 
 
 @pytest.fixture
@@ -76,6 +82,15 @@ def test_a_network_without_batch_norm_is_left_alone_and_not_even_run() -> None:
     network = nn.Sequential(Untouchable(2, 2)).train()
     calibrate_batch_norm(network, images(4))
     assert not network.training
+
+
+def test_what_depends_on_its_batch(network: nn.Sequential) -> None:
+    assert depends_on_batch(network)
+    assert not depends_on_batch(network.eval())
+    use_batch_statistics(network)
+    assert depends_on_batch(network)
+    assert depends_on_batch(nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False)).eval())
+    assert not depends_on_batch(nn.ReLU().train())
 
 
 def test_use_batch_statistics_standardises_every_batch_and_switches_dropout_off(network: nn.Sequential) -> None:

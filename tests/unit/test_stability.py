@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from workflow_scripts.diffeo.batch_norm import use_batch_statistics
 from workflow_scripts.diffeo.deformation import displacement_field, unit_coefficients
 from workflow_scripts.diffeo.interpolation import smooth, warp
 from workflow_scripts.diffeo.noise import isotropic_direction
@@ -416,3 +417,28 @@ def test_images_per_batch_counts_every_observed_activation() -> None:
     assert images_per_batch(network, probe, 10) == 10 * 2**20 // (8 * numbers) < 10_000
     assert images_per_batch(network, probe, 0) == 1
     assert images_per_batch(network, probe, 10**6) == 10_000
+
+
+def test_all_images_are_in_one_batch_where_batch_norm_takes_its_statistics() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(100, 10), nn.BatchNorm1d(10)).eval()
+    probe = torch.zeros(500, 1, 10, 10)
+    assert images_per_batch(ObservedNetwork(network), probe, 0) == 1
+    use_batch_statistics(network)
+    assert images_per_batch(ObservedNetwork(network), probe, 0) == 500
+
+
+def test_a_batch_whose_statistics_count_is_not_halved() -> None:
+    images = probe()
+    network = narrow_resnet()
+    use_batch_statistics(network)
+    perturbations, means = make_perturbations(images, "mean", ("bilinear",))
+
+    def read_out(logits: Tensor, reference_logits: Tensor, index: Tensor) -> Tensor:
+        if len(index) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return logits
+
+    with pytest.raises(torch.OutOfMemoryError):
+        stability_sweep(
+            ObservedNetwork(network), images, perturbations, means, draws=1, batch_size=len(images), read_out=read_out
+        )

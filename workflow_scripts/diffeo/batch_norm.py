@@ -53,9 +53,9 @@ def use_batch_statistics(network: nn.Module) -> None:
         layer.train()
 
 
-def uses_batch_statistics(network: nn.Module) -> bool:
-    """Whether a batch-norm layer takes the statistics of each batch: all images must then be in one."""
-    return any(layer.training for layer in batch_norm_layers(network))
+def depends_on_batch(network: nn.Module) -> bool:
+    """Whether a batch-norm layer takes the statistics of each batch, told to or having no others: all images must be in one."""
+    return any(layer.training or layer.running_mean is None for layer in batch_norm_layers(network))
 
 
 def prepare_batch_norm(network: nn.Module, images: Tensor, epoch: int, at_initialisation: str = "calibrated") -> None:

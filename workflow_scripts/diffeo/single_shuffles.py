@@ -18,7 +18,7 @@ from workflow_scripts.diffeo.batch_norm import (
     batch_norm_layers,
     calibration_batches,
     collect_statistics,
-    uses_batch_statistics,
+    depends_on_batch,
 )
 from workflow_scripts.diffeo.batches import Progress, in_batches
 from workflow_scripts.diffeo.interpolation import smooth
@@ -155,7 +155,7 @@ def single_shuffle_sweep(
         return reference, torch.stack(rows, dim=2)
 
     index = torch.arange(len(images), device=images.device)
-    smallest = len(images) if uses_batch_statistics(network) else 1
+    smallest = len(images) if depends_on_batch(network) else 1
     parts = in_batches(measure, index, batch_size, smallest=smallest, progress=progress)
     references, distances = zip(*parts, strict=True)
     logits = torch.cat(references, dim=2).double()

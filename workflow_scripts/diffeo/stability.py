@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from workflow_scripts.diffeo.batch_norm import uses_batch_statistics
+from workflow_scripts.diffeo.batch_norm import depends_on_batch
 from workflow_scripts.diffeo.batches import Progress, Result, in_batches, number_that_fits
 from workflow_scripts.diffeo.interpolation import smooth
 from workflow_scripts.diffeo.operations import ObservedNetwork
@@ -126,7 +126,7 @@ def _plan(
     return _Plan(
         images=images,
         batch_size=batch_size,
-        smallest_batch=len(images) if uses_batch_statistics(network.module) else 1,
+        smallest_batch=len(images) if depends_on_batch(network.module) else 1,
         references=dict(sorted((reference_name(name), name) for name in interpolations)),
         cells={dtype: strengths for dtype, strengths in cells.items() if any(strengths)},
     )
@@ -249,7 +249,7 @@ def images_per_batch(network: ObservedNetwork, images: Tensor, memory_mb: int, e
         images: (P, ch, n, n).
         element_size: bytes of a number; 8 leaves room for float64.
     """
-    if uses_batch_statistics(network.module):
+    if depends_on_batch(network.module):
         return len(images)
     sizes: list[int] = []
     network(images[:1], lambda _, activation: sizes.append(activation.numel()))
