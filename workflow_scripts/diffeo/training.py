@@ -64,7 +64,7 @@ class ImageSet:
 
     def network_input(self, images: Tensor) -> Tensor:
         """Normalised float32 images in the memory order that convolutions are fastest in."""
-        return normalise(images, self.mean, self.standard_deviation).contiguous(memory_format=torch.channels_last)
+        return normalise(images.contiguous(memory_format=torch.channels_last), self.mean, self.standard_deviation)
 
 
 LOSSES: Mapping[str, Callable[..., Tensor]] = {"cross_entropy": F.cross_entropy, "hinge": F.multi_margin_loss}
@@ -178,12 +178,12 @@ class Trainer:
 
     def step(self, batch: Tensor, choices: EpochChoices) -> Tensor:
         """One step on the images with indices `batch`; return its loss without waiting for the device."""
-        images = self.images.images[batch]
+        images = self.images.images.index_select(0, batch)  # half the time of [batch]
         if self.recipe.crop_padding:
             images = random_crop(images, self.recipe.crop_padding, choices.offsets[batch])
         if self.recipe.horizontal_flip:
             images = random_flip(images, choices.flipped[batch])
-        loss = self.loss(self.network(self.images.network_input(images)), self.images.labels[batch])
+        loss = self.loss(self.network(self.images.network_input(images)), self.images.labels.index_select(0, batch))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
