@@ -46,12 +46,12 @@ def deform_one_by_one(images: Tensor, interpolation: str) -> Tensor:
 def sum_of_sines(coefficients: Array, side: int) -> Array:
     """Displacement in pixels (2, side, side): n sum over modes A_ij sin(i pi u) sin(j pi v)."""
     u = np.linspace(0, 1, side)
-    field = np.zeros((2, side, side))
+    field: Array = np.zeros((2, side, side))
     for component in range(2):
         for i, j in modes(CUTOFF):
-            rows, columns = np.sin(i * math.pi * u)[:, None], np.sin(j * math.pi * u)[None, :]
-            field[component] += coefficients[component, i - 1, j - 1] * rows * columns
-    return side * field
+            waves = np.outer(np.sin(i * math.pi * u), np.sin(j * math.pi * u))
+            field[component] += side * coefficients[component, i - 1, j - 1] * waves
+    return field
 
 
 def coordinates(field: Array) -> tuple[Array, Array]:
@@ -63,7 +63,7 @@ def coordinates(field: Array) -> tuple[Array, Array]:
 
 def linear_weight(distance: Array) -> Array:
     """1 - |t| between neighbours."""
-    return np.maximum(1 - np.abs(distance), 0)
+    return np.where(np.abs(distance) <= 1, 1 - np.abs(distance), 0)
 
 
 def cubic_weight(distance: Array) -> Array:
@@ -90,7 +90,8 @@ def sample_all_pixels(image: Array, rows: Array, columns: Array) -> Array:
     squared = (rows.ravel()[:, None] - pixel_rows) ** 2 + (columns.ravel()[:, None] - pixel_columns) ** 2
     weights = np.exp(-squared / (2 * GAUSSIAN_WIDTH**2))
     weights /= weights.sum(axis=1, keepdims=True)
-    return (image.reshape(len(image), -1) @ weights.T).reshape(image.shape)
+    deformed: Array = image.reshape(len(image), -1) @ weights.T
+    return deformed.reshape(image.shape)
 
 
 SAMPLERS: dict[str, Callable[[Array, Array, Array], Array]] = {

@@ -10,19 +10,23 @@ from matplotlib.lines import Line2D
 
 from benchmarks.timing import Growth, Judged
 from workflow_scripts.support.atomic import atomic_path
-from workflow_scripts.support.plotting import COLOURS, GREY, PAGE_WIDTH, STYLE, few_log_ticks, line_style
+from workflow_scripts.support.plotting import COLOURS, GREY, PAGE_WIDTH, STYLE, few_log_ticks, line_style, plain_log_ticks
 
 
 def draw(judged: Sequence[Judged], growths: Sequence[Growth]) -> Figure:
-    """Left all numbers without a unit, from those that must be reached to those that must not be exceeded; right the growths."""
-    ratios = sorted((each for each in judged if not each.unit), key=lambda each: -each.at_least)
+    """Left ratios (what has no unit), above those to be reached and below those not to be exceeded; right growths."""
+    ratios = [each for each in judged if not each.unit]
+    parts = [[each for each in ratios if each.at_least is at_least] for at_least in (True, False)]
     matplotlib.rcParams.update(STYLE)
-    height = 1.2 + 0.17 * max(len(ratios), 2 * len(growths))
+    height = 2.0 + 0.17 * len(ratios) + 0.09 * len(growths)
     figure = Figure(figsize=(1.3 * PAGE_WIDTH, height), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
-    draw_ratios(left, ratios)
-    draw_growths(right, growths)
-    figure.legend(handles=key(), loc="outside lower left", ncols=3)
+    axes = figure.subplot_mosaic([["reached", "growth"], ["exceeded", "growth"]], height_ratios=[len(part) + 1 for part in parts])
+    draw_ratios(axes["reached"], parts[0])
+    draw_ratios(axes["exceeded"], parts[1])
+    axes["exceeded"].set_xlabel("ratio of times or of memories")
+    lines = draw_growths(axes["growth"], growths)
+    figure.legend(handles=key(), loc="outside lower left")
+    figure.legend(handles=lines, loc="outside lower right", ncols=2, title="time of what, with what, to which power")
     return figure
 
 
@@ -33,20 +37,22 @@ def draw_ratios(axes: Axes, ratios: Sequence[Judged]) -> None:
         axes.plot(each.target, row, color=GREY, marker="|", markersize=9)
         axes.plot(each.value, row, color=COLOURS[0], marker="o", markerfacecolor=COLOURS[0] if each.met else "white")
     names = [f"{each.name} ({'≥' if each.at_least else '≤'} {each.target:g})" for each in ratios]
-    axes.set(xscale="log", xlabel="ratio of times or memories", yticks=range(len(ratios)), yticklabels=names)
-    axes.invert_yaxis()
-    few_log_ticks(axes)
+    axes.set(xscale="log", yticks=range(len(ratios)), yticklabels=names, ylim=(len(ratios) - 0.5, -0.5))
+    wide = any(each.at_least for each in ratios)
+    plain_log_ticks(axes.xaxis, (1.0,) if wide else (1.0, 1.2, 1.5, 2.0, 3.0, 5.0))
 
 
-def draw_growths(axes: Axes, growths: Sequence[Growth]) -> None:
-    """A line for each, relative to its smallest size, with the exponent in the legend."""
+def draw_growths(axes: Axes, growths: Sequence[Growth]) -> list[Line2D]:
+    """A line for each, relative to its smallest size, labelled with the exponent."""
+    lines = []
     for number, each in enumerate(growths):
         x = [size / each.sizes[0] for size in each.sizes]
         y = [time / each.seconds[0] for time in each.seconds]
-        axes.plot(x, y, label=f"{each.what}, {each.size}: {each.exponent:.2f} ± {each.standard_error:.2f}", **line_style(number))
+        label = f"{each.what}, {each.size}: {each.exponent:.2f} ± {each.standard_error:.2f}"
+        lines += axes.plot(x, y, label=label, **line_style(number))
     axes.set(xscale="log", yscale="log", xlabel="size relative to the smallest", ylabel="time relative to the smallest")
     few_log_ticks(axes)
-    axes.legend(title="time of, with: exponent", loc="upper left", bbox_to_anchor=(1, 1))
+    return lines
 
 
 def key() -> list[Line2D]:
