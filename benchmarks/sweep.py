@@ -72,7 +72,7 @@ def over_bare(size: Size, repeats: int, names: Sequence[str] = ("deformations, b
     return {name: ratio(sweep(name), bare, repeats) for name in names}
 
 
-def measure(sizes: Sequence[tuple[float, int]] = ((0.25, 200), (1.0, 64)), repeats: int = 5) -> Table:
+def measure(sizes: Sequence[tuple[float, int]] = ((0.25, 200), (1.0, 64)), repeats: int = 3) -> Table:
     """A row for each (width, images) of VGG11-bn and what is observed, a column for each perturbation."""
     names = tuple(perturbations(torch.zeros(2, 3, SIDE, SIDE), Size(2)))
     judged, rows = [], []
@@ -95,7 +95,7 @@ SERIES: Mapping[str, Sequence[int]] = {
 }
 
 
-def measure_series(series: Mapping[str, Sequence[int]] = SERIES, images: int = 50, repeats: int = 3) -> Table:
+def measure_series(series: Mapping[str, Sequence[int]] = SERIES, images: int = 50, repeats: int = 2) -> Table:
     """A row for each number of strengths, draws, images or layers: time over bare passes, and peak memory in MiB."""
     judged: list[Judged] = []
     rows, growths = [], []

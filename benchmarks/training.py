@@ -103,7 +103,7 @@ def growths(images: Sequence[int], batch_sizes: Sequence[int], repeats: int) -> 
 
 
 def measure(
-    repeats: int = 7,
+    repeats: int = 5,
     share: float = 1.0,
     images: Sequence[int] = (1024, 2048, 4096, 8192),
     batch_sizes: Sequence[int] = (32, 64, 128, 256, 512),
