@@ -95,7 +95,7 @@ SERIES: Mapping[str, Sequence[int]] = {
 }
 
 
-def measure_series(series: Mapping[str, Sequence[int]] = SERIES, images: int = 50, repeats: int = 2) -> Table:
+def measure_series(series: Mapping[str, Sequence[int]] = SERIES, images: int = 50, repeats: int = 3) -> Table:
     """A row for each number of strengths, draws, images or layers: time over bare passes, and peak memory in MiB."""
     judged: list[Judged] = []
     rows, growths = [], []
