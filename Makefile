@@ -39,7 +39,7 @@ gallery: $(VENV)/.installed
 	$(BIN)/python -m workflow_scripts.support.document_gallery results .gallery/results docs/pictures > docs/.gallery.md
 	mv docs/.gallery.md docs/gallery.md
 
-# With the allocator settings that the rules give their jobs (rules/common.smk).
+# With the allocator settings that the rules give their jobs (rules/common.smk); a quarter of an hour on 2 cores.
 bench: $(VENV)/.installed
 	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=67108864 \
 	  $(BIN)/python -m benchmarks.page > docs/.benchmarks.md && mv docs/.benchmarks.md docs/benchmarks.md

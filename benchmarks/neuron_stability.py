@@ -1,12 +1,13 @@
 """α of all neurons of VGG11-bn, over one full forward pass for each neuron, transform and patch."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from benchmarks.timing import Judged, Table, growth, seconds, table
 from workflow_scripts.diffeo.affine import transformed_windows
 from workflow_scripts.diffeo.batch_norm import calibrate_batch_norm
 from workflow_scripts.diffeo.networks import build_network
@@ -26,6 +27,7 @@ from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.patches import random_patches, strongest_patches
 
 SIZE, MEMORY_MB, SEED = 32, 2000, 0
+TARGET = 100.0
 STRENGTHS: list[Strength] = [("frobenius", 1.0)]
 Result = TypeVar("Result")
 
@@ -53,7 +55,7 @@ def at_random(observed: ObservedNetwork, images: Tensor) -> list[Measurement]:
         image, position = random_patches(SEED, len(images), len(images), site.map_size)
         first = NeuronResponses(observed, site, images, MEMORY_MB).unmoved(image[:1], position[:1])
         patches = shared_patches(image, position, [still.shape[1] for still in first])
-        found.append(measure(observed, images, site, patches))
+        found.append(measure_site(observed, images, site, patches))
     return found
 
 
@@ -64,12 +66,12 @@ def at_the_strongest(observed: ObservedNetwork, images: Tensor) -> list[Measurem
         observed, images, [operation for site in sites for operation in site.operations], 1, batch_size=64
     )
     return [
-        measure(observed, images, site, union_of([strongest[operation] for operation in site.operations], site.map_size))
+        measure_site(observed, images, site, union_of([strongest[operation] for operation in site.operations], site.map_size))
         for site in sites
     ]
 
 
-def measure(observed: ObservedNetwork, images: Tensor, site: Site, patches: PatchSet) -> Measurement:
+def measure_site(observed: ObservedNetwork, images: Tensor, site: Site, patches: PatchSet) -> Measurement:
     """α of a site."""
     responses = NeuronResponses(observed, site, images, MEMORY_MB)
     unmoved = responses.unmoved(patches.image, patches.position)
@@ -103,9 +105,8 @@ def activation(observed: ObservedNetwork, image: Tensor, operation: int, channel
 
 def timed(function: Callable[[], Result]) -> tuple[float, Result]:
     """Seconds that a call takes, and what it returns."""
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
+    found: list[Result] = []
+    return seconds(lambda: found.append(function())), found[0]
 
 
 def compare(
@@ -118,28 +119,45 @@ def compare(
     for measured in found:
         chosen = range(0, measured.alpha.shape[-1], max(1, measured.alpha.shape[-1] // neurons))
         for channel in chosen:
-            seconds, alpha = timed(lambda: one_by_one(observed, images, measured, channel))  # noqa: B023
-            slow += seconds * measured.alpha.shape[-1] / len(chosen)
+            took, alpha = timed(lambda: one_by_one(observed, images, measured, channel))  # noqa: B023
+            slow += took * measured.alpha.shape[-1] / len(chosen)
             apart = ((alpha - measured.alpha[-1, :, channel]).abs() / alpha.clamp(min=measured.pair_distance)).max()
             difference = max(difference, float(apart))
     return Comparison(slow / fast, difference)
 
 
-def table(width: float = 1.0, patches: int = 16, neurons: int = 2) -> list[str]:
-    """Lines of a table: time of one full forward pass for everything over that of crops in batches, for VGG11-bn."""
-    noise = torch.randn(patches, 3, SIZE // 4, SIZE // 4, generator=torch.Generator().manual_seed(0))
-    images = torch.nn.functional.interpolate(noise, scale_factor=4, mode="bilinear")  # smooth, as images are
+def smooth_images(number: int) -> Tensor:
+    """Images (number, 3, SIZE, SIZE) of smooth noise."""
+    noise = torch.randn(number, 3, SIZE // 4, SIZE // 4, generator=torch.Generator().manual_seed(0))
+    return torch.nn.functional.interpolate(noise, scale_factor=4, mode="bilinear")
+
+
+def observed_vgg(width: float, images: Tensor) -> ObservedNetwork:
+    """VGG11-bn of that width, with the statistics of the images."""
     network = build_network({"architecture": "vgg11_bn", "width": width}, input_shape=(3, SIZE, SIZE), classes=10, seed=0)
     calibrate_batch_norm(network, images)
-    observed = ObservedNetwork(network)
-    lines = [
-        "| patches | one forward pass for everything / batches of crops | largest difference of α |",
-        "|---|---|---|",
+    return ObservedNetwork(network)
+
+
+def measure(
+    width: float = 1.0, patches: int = 16, neurons: int = 2, numbers: Sequence[int] = (32, 64, 128, 256), repeats: int = 3
+) -> Table:
+    """A row for random and one for the strongest patches: time of one forward pass for everything over crops in batches."""
+    images = smooth_images(patches)
+    observed = observed_vgg(width, images)
+    at_random_found, strongest = (compare(observed, images, batched, neurons) for batched in (at_random, at_the_strongest))
+    judged = Judged("α of neurons, random patches", at_random_found.ratio, TARGET, at_least=True)
+    rows = [
+        [name, f"{found.ratio:.0f}", cells, f"{found.difference:.0e}"]
+        for name, found, cells in (
+            ("random, shared by the neurons of a layer", at_random_found, judged.cells),
+            ("of each neuron its strongest", strongest, "— | —"),
+        )
     ]
-    for name, batched in (
-        ("random, shared by the neurons of a layer", at_random),
-        ("of each neuron its strongest", at_the_strongest),
-    ):
-        found = compare(observed, images, batched, neurons)
-        lines.append(f"| {name} | {found.ratio:.0f} | {found.difference:.0e} |")
-    return lines
+    head = ["patches", "one forward pass for everything / batches of crops", "target", "", "largest difference of α"]
+    narrow = observed_vgg(width / 4, images)
+
+    def of(number: int) -> Callable[[], object]:
+        return partial(at_random, narrow, smooth_images(number))
+
+    return Table(table(head, rows), [judged], [growth("α of neurons, × 0.25", "number of patches", numbers, of, repeats)])

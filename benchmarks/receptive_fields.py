@@ -1,18 +1,20 @@
 """Contribution profiles by gradients of one channel, over one-pixel images through the whole network with constant weights."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.sweep import ratio
+from benchmarks.timing import Judged, Table, growth, ratio, table
 from workflow_scripts.diffeo.blur_pool import BlurPool
 from workflow_scripts.diffeo.contribution_profiles import AveragingNetwork
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.operations import ObservedNetwork
 
 SIZE = 32
+TARGET = 20.0
 SHAPE = (3, SIZE, SIZE)
 BATCH = 128  # one-pixel images per forward pass: no faster with 32 or with images in another memory order
 
@@ -83,8 +85,8 @@ def largest_difference(one: Profiles, other: Profiles) -> float:
     return max(float((one[index] - other[index]).abs().max()) for index in one)
 
 
-def table(repeats: int = 3, width: float = 1.0) -> list[str]:
-    """Lines of a table: time of one-pixel images over that of gradients, for all convolutions and poolings of VGG11."""
+def measure(repeats: int = 3, width: float = 1.0, sides: Sequence[int] = (32, 48, 64)) -> Table:
+    """A row for all positions and one for the central: time of one-pixel images over that of gradients, for VGG11."""
     network = build_network({"architecture": "vgg11", "width": width}, input_shape=SHAPE, classes=10, seed=0).eval()
     constant = with_constant_weights(network).double()  # in float32 the profiles of deep layers are off by 1e-4
     constant.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -94,8 +96,16 @@ def table(repeats: int = 3, width: float = 1.0) -> list[str]:
         return of_one_pixel_images(constant, SHAPE)
 
     difference = largest_difference(slow(), by_gradients(observed, SHAPE, centre_only=False))
-    lines = ["| profiles of VGG11 | one-pixel images / gradients | largest difference |", "|---|---|---|"]
+    judged, rows = [], []
     for name, centre_only in (("all positions", False), ("the central position", True)):
         found = ratio(slow, lambda: by_gradients(observed, SHAPE, centre_only=centre_only), repeats)  # noqa: B023
-        lines.append(f"| {name} | {found:.0f} | {difference:.0e} |")
-    return lines
+        judged.append(Judged(f"receptive fields, {name}", found.value, TARGET, at_least=True))
+        rows.append([name, f"{found.value:.0f}", judged[-1].cells, f"{difference:.0e}"])
+    head = ["profiles of VGG11", "one-pixel images / gradients", "target", "", "largest difference"]
+
+    def of_side(side: int) -> Callable[[], object]:
+        shape = (3, side, side)
+        built = build_network({"architecture": "vgg11", "width": width}, input_shape=shape, classes=10, seed=0).eval()
+        return partial(by_gradients, ObservedNetwork(built), shape, centre_only=False)
+
+    return Table(table(head, rows), judged, [growth("receptive fields, all positions", "side", sides, of_side, repeats)])

@@ -11,15 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
+from benchmarks.timing import Growth, Judged, Table, table
+
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = [str(Path(sys.executable).parent / "snakemake")]
 SHARES = (0.25, 0.5, 1.0)  # of the seeds of the largest experiment
 TENSOR = "import workflow_scripts.measure_stability as script, torch; torch.zeros(1).sum()"
-STARTS = {
-    "a sweep to its first tensor operation": TENSOR,
-    "a script that reduces": "import workflow_scripts.summarise",
-    "a script that draws": "import workflow_scripts.draw_depth",
+STARTS = {  # what is imported, and how many seconds it may take
+    "a sweep to its first tensor operation": (TENSOR, 3.0),
+    "a script that reduces": ("import workflow_scripts.summarise", 1.5),
+    "a script that draws": ("import workflow_scripts.draw_depth", 1.5),
 }
+NOTHING_TARGET, PLAN_TARGET, PLAN_MEMORY_TARGET = 5.0, 60.0, 2048.0
 
 
 class Cost(NamedTuple):
@@ -64,21 +67,25 @@ def plan(folder: Path, configuration: Path) -> tuple[int, Cost]:
     return next(int(line.split()[1]) for line in table if line.startswith("total")), found
 
 
-def plan_table(configuration: Path = ROOT / "configs/slides.yaml", shares: Iterable[float] = SHARES) -> list[str]:
+def measure_plan(configuration: Path = ROOT / "configs/slides.yaml", shares: Iterable[float] = SHARES) -> Table:
     """A row for each share of the experiment, and how the time grows with the number of jobs."""
     whole = yaml.safe_load(configuration.read_text())
-    lines = ["| share of the seeds | jobs | processor time | memory |", "|---|---|---|---|"]
-    jobs, seconds = [], []
+    rows, judged, jobs, times = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         part = Path(folder) / "part.yaml"
         for share in shares:
             part.write_text(yaml.safe_dump(with_fewer_seeds(whole, share)))
             number, found = plan(Path(folder), part)
             jobs.append(number)
-            seconds.append(found.seconds)
-            lines.append(f"| {share:g} | {number} | {found.seconds:.1f} s | {found.memory:.0f} MiB |")
-    exponent = np.polyfit(np.log(jobs), np.log(seconds), 1)[0] if len(jobs) > 1 else np.nan
-    return [*lines, "", f"Time grows as the number of jobs to the power {exponent:.2f}."]
+            times.append(found.seconds)
+            judged = [
+                Judged("plan of the largest experiment", found.seconds, PLAN_TARGET, unit="s"),
+                Judged("its memory", found.memory, PLAN_MEMORY_TARGET, unit="MiB"),
+            ]
+            costs = (f"{found.seconds:.1f} s", judged[0].cells, f"{found.memory:.0f} MiB", judged[1].cells)
+            rows.append([f"{share:g}", f"{number}", *costs])
+    head = ["share of the seeds", "jobs", "processor time", "target", "", "memory", "target", ""]
+    return Table(table(head, rows), judged, [Growth("the plan", "number of jobs", jobs, times)])
 
 
 def nothing_to_do(configuration: str) -> Cost:
@@ -98,11 +105,16 @@ def nothing_to_do(configuration: str) -> Cost:
     return found
 
 
-def start_table(repeats: int = 3) -> list[str]:
+def measure_starts(repeats: int = 3) -> Table:
     """A row for each kind of job: processor time until its script has been imported, and a run with nothing to do."""
-    lines = ["| what | processor time | memory |", "|---|---|---|"]
-    for name, statement in STARTS.items():
+    found = {}
+    for name, (statement, target) in STARTS.items():
         runs = [cost([sys.executable, "-c", statement], ROOT) for _ in range(repeats + 1)][1:]
-        lines.append(f"| {name} | {np.median([run.seconds for run in runs]):.1f} s | {runs[0].memory:.0f} MiB |")
-    found = nothing_to_do("config.yaml")
-    return [*lines, f"| `snakemake` when the default experiment is up to date | {found.seconds:.1f} s | {found.memory:.0f} MiB |"]
+        taken = float(np.median([run.seconds for run in runs]))
+        found[name] = Judged(name, taken, target, unit="s"), runs[0].memory
+    nothing = nothing_to_do("config.yaml")
+    name = "`snakemake` when the default experiment is up to date"
+    found[name] = Judged(name, nothing.seconds, NOTHING_TARGET, unit="s"), nothing.memory
+    rows = [[name, f"{each.value:.1f} s", each.cells, f"{memory:.0f} MiB"] for name, (each, memory) in found.items()]
+    judged = [each for each, _ in found.values()]
+    return Table(table(["what", "processor time", "target", "", "memory"], rows), judged, [])

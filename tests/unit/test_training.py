@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from workflow_scripts.diffeo import training
 from workflow_scripts.diffeo.networks import build_network
 from workflow_scripts.diffeo.training import (
     ImageSet,
@@ -176,6 +177,22 @@ def test_one_epoch_equals_a_bare_loop() -> None:
     assert last == pytest.approx(0.05 * (1 + math.cos(math.pi * 3 / 12)))
     for name, value in theirs.state_dict().items():
         assert torch.allclose(ours.network.state_dict()[name], value, rtol=1e-3, atol=1e-5), name
+
+
+@pytest.mark.parametrize("count", [50, 33])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_training_does_not_depend_on_how_many_batches_are_gathered_at_once(
+    count: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, in_parts = trainer(images=some_images(count)), trainer(images=some_images(count))
+    at_once.train_epoch(1)
+    monkeypatch.setattr(training, "GATHERED_BYTES", steps * 16 * 256)
+    gathered = []
+    augmented = in_parts.augmented
+    monkeypatch.setattr(in_parts, "augmented", lambda part, choices: gathered.append(len(part)) or augmented(part, choices))
+    in_parts.train_epoch(1)
+    assert max(gathered) == 16 * steps and sum(gathered) == count
+    assert same(at_once.state_dict(), in_parts.state_dict())
 
 
 def test_training_learns_and_evaluation_counts() -> None:

@@ -6,7 +6,7 @@ network, the optimiser and the schedule are all there is to know, and a training
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from workflow_scripts.diffeo.augmentation import draw_flips, draw_offsets, norma
 from workflow_scripts.diffeo.randomness import derive_seed
 
 EVALUATION_BATCH = 500
+GATHERED_BYTES = 2**22
+"""What is gathered and augmented at once, for several steps if images are small: each time costs small networks time."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -64,7 +66,7 @@ class ImageSet:
 
     def network_input(self, images: Tensor) -> Tensor:
         """Normalised float32 images in the memory order that convolutions are fastest in."""
-        return normalise(images, self.mean, self.standard_deviation).contiguous(memory_format=torch.channels_last)
+        return normalise(images.contiguous(memory_format=torch.channels_last), self.mean, self.standard_deviation)
 
 
 LOSSES: Mapping[str, Callable[..., Tensor]] = {"cross_entropy": F.cross_entropy, "hinge": F.multi_margin_loss}
@@ -111,9 +113,9 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> LRSchedul
     raise ValueError(f"schedule {recipe.schedule!r} is not known; choose one of {', '.join(SCHEDULES)}")
 
 
-def batches_of(order: Tensor, batch_size: int) -> list[Tensor]:
-    """`order` (N,) cut into batches; the last one may be smaller, and is dropped if a single image (batch-norm needs two)."""
-    batches = list(torch.split(order, batch_size))
+def batches_of(images: Tensor, batch_size: int) -> list[Tensor]:
+    """`images` (N, ...) cut into batches; the last may be smaller, and is dropped if a single image (batch-norm needs two)."""
+    batches = list(torch.split(images, batch_size))
     return batches[:-1] if len(batches[-1]) == 1 and batch_size > 1 else batches
 
 
@@ -170,20 +172,33 @@ class Trainer:
         self.network.train()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
-            for batch in batches_of(choices.order, self.recipe.batch_size):
+            for inputs, labels in self.batches(choices):
                 learning_rate = self.optimizer.param_groups[0]["lr"]
-                total += self.step(batch, choices)
+                total += self.step(inputs, labels)
         self.require_finite(total.item(), epoch)
         return float(learning_rate)
 
-    def step(self, batch: Tensor, choices: EpochChoices) -> Tensor:
-        """One step on the images with indices `batch`; return its loss without waiting for the device."""
-        images = self.images.images[batch]
+    def batches(self, choices: EpochChoices) -> Iterator[tuple[Tensor, Tensor]]:
+        """What the network gets at each step of an epoch (B, C, H, W), and the labels (B,)."""
+        batch_size = self.recipe.batch_size
+        steps = max(1, GATHERED_BYTES // (batch_size * self.images.images[0].numel()))
+        for part in torch.split(choices.order, steps * batch_size):
+            images, labels = self.augmented(part, choices), self.images.labels.index_select(0, part)
+            for pixels, classes in zip(batches_of(images, batch_size), batches_of(labels, batch_size), strict=True):
+                yield self.images.network_input(pixels), classes
+
+    def augmented(self, part: Tensor, choices: EpochChoices) -> Tensor:
+        """The images with indices `part` (B,), cropped and flipped."""
+        images = self.images.images.index_select(0, part)  # half the time of [part]
         if self.recipe.crop_padding:
-            images = random_crop(images, self.recipe.crop_padding, choices.offsets[batch])
+            images = random_crop(images, self.recipe.crop_padding, choices.offsets[part])
         if self.recipe.horizontal_flip:
-            images = random_flip(images, choices.flipped[batch])
-        loss = self.loss(self.network(self.images.network_input(images)), self.images.labels[batch])
+            images = random_flip(images, choices.flipped[part])
+        return images
+
+    def step(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """One step on a batch; return its loss without waiting for the device."""
+        loss = self.loss(self.network(inputs), labels)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
