@@ -56,7 +56,7 @@ def over_bare(size: Size, repeats: int, names: Sequence[str] = ("deformations, b
     specification = {"architecture": f"vgg{size.layers}_bn", "width": size.width}
     network = build_network(specification, input_shape=(3, SIDE, SIDE), classes=10, seed=0).to(DEVICE)
     observed = ObservedNetwork(network.eval(), every_operation=size.every_operation)
-    batch_size = images_per_batch(observed, probe[:1], MEMORY_MB)
+    batch_size = images_per_batch(observed, probe, MEMORY_MB)
     moved = perturbations(probe, size)
 
     @torch.no_grad()

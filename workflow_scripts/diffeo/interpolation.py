@@ -9,7 +9,7 @@ GAUSSIAN_WIDTH = 0.4715
 """Standard deviation of the gaussian kernel, in pixels; what lies beyond 3 pixels weighs less than 1e-8."""
 GAUSSIAN_TAPS = range(-2, 4)
 """Pixels that contribute along each axis, counted from the floor of the coordinate."""
-PIXELS_AT_A_TIME = 2**15
+PIXELS_AT_A_TIME = 2**16
 """The gaussian window takes some 300 bytes for an output pixel: it is laid out for this many at a time."""
 
 
@@ -64,26 +64,32 @@ def sample_at(images: Tensor, rows: Tensor, columns: Tensor, mode: str) -> Tenso
 def _sample_gaussian(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Gaussian sampling at pixel coordinates (B, h, w) within the image.
 
-    Every output pixel is a weighted sum of 6 x 6 rows of a table, whose rows are the pixels of all images and
-    columns the channels. Images are continued by zeros; a channel of ones sums up to the normalisation.
+    The weight of a pixel is a product of one for its row and one for its column. So every output pixel is first a weighted sum
+    of 6 rows of a table, whose rows are the windows of 6 pixels along the columns of all images; then a weighted sum of these 6.
+    Images are continued by zeros; a channel of ones sums up to the normalisation.
     """
-    batch, channels, height, width = images.shape
-    before, after = -GAUSSIAN_TAPS[0], GAUSSIAN_TAPS[-1]
-    margin = (before, after, before, after)
-    continued = F.pad(torch.cat((images, torch.ones_like(images[:, :1])), dim=1), margin)
-    table = continued.movedim(1, -1).flatten(0, 2)
-    stride = continued.shape[3]
+    taps, before, after = len(GAUSSIAN_TAPS), -GAUSSIAN_TAPS[0], GAUSSIAN_TAPS[-1]
+    continued = F.pad(torch.cat((images, torch.ones_like(images[:, :1])), dim=1), (before, after, before, after))
+    windows = continued.unfold(3, taps, 1).permute(0, 2, 3, 4, 1)
+    batch, height, width, _, channels = windows.shape
+    numbers = torch.arange(batch * images[0, 0].numel() * taps, dtype=torch.int32, device=images.device).view(-1, taps)
 
-    taps = torch.arange(GAUSSIAN_TAPS.start, GAUSSIAN_TAPS.stop, device=images.device)
-    window = torch.cartesian_prod(taps, taps)
     row, column = rows.floor(), columns.floor()
-    image = torch.arange(batch, device=images.device)[:, None, None] * continued[0, 0].numel()
-    corner = (image + row * stride + column).to(torch.int32)
-    index = corner.view(-1, 1) + ((window[:, 0] + before) * stride + window[:, 1] + before).to(torch.int32)
+    image = torch.arange(batch, device=images.device)[:, None, None] * (height * width)
+    first = (image + row * width + column).to(torch.int32).view(-1, 1)
+    by_row = _gaussian_weights((rows - row).to(images.dtype))
+    by_column = _gaussian_weights((columns - column).to(images.dtype))
+    summed = F.embedding_bag(
+        first + width * numbers[0], windows.reshape(-1, taps * channels), mode="sum", per_sample_weights=by_row
+    )
+    summed = F.embedding_bag(numbers, summed.view(-1, channels), mode="sum", per_sample_weights=by_column)
+    return (summed[:, :-1] / summed[:, -1:]).view(*rows.shape, -1).movedim(-1, 1)
 
-    # |fraction - tap|^2 is expanded; its part without a tap is common to the window and drops out.
-    fraction = torch.stack((rows - row, columns - column), dim=-1).view(-1, 2).to(images.dtype) - 0.5
-    centred = (window - 0.5).to(images.dtype)
-    exponent = torch.addmm(-centred.square().sum(dim=1) / 2, fraction, centred.T) / GAUSSIAN_WIDTH**2
-    summed = F.embedding_bag(index, table, mode="sum", per_sample_weights=exponent.exp_())
-    return (summed[:, :channels] / summed[:, channels:]).view(batch, height, width, channels).movedim(-1, 1)
+
+def _gaussian_weights(fraction: Tensor) -> Tensor:
+    """Weights (N, 6) of the pixels around coordinates with these fractions (N elements), up to a factor common to the 6."""
+    taps = torch.arange(GAUSSIAN_TAPS.start, GAUSSIAN_TAPS.stop, device=fraction.device) - 0.5
+    taps = taps.to(fraction.dtype)
+    # |tap - fraction|^2 is expanded; its part without a tap is the common factor.
+    exponent = torch.addmm(-taps.square() / 2, fraction.view(-1, 1) - 0.5, taps[None]) / GAUSSIAN_WIDTH**2
+    return exponent.exp_()
