@@ -12,6 +12,9 @@ import torch
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 """Where tensors are that a benchmark does not put elsewhere."""
 
+SETTLED = 0.3
+"""Seconds after which it no longer matters what a call found in the caches."""
+
 
 class Ratio(NamedTuple):
     """Median of ratios of times, and the median times in seconds of the two."""
@@ -95,6 +98,14 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def settled_seconds(function: Callable[[], object]) -> float:
+    """Seconds that a call takes; of a short one, the median of several that follow a first one, which finds the caches cold."""
+    first = seconds(function)
+    if first > SETTLED:
+        return first
+    return statistics.median(seconds(function) for _ in range(max(1, round(SETTLED / max(first, SETTLED / 100)))))
+
+
 def wait_for_device() -> None:
     """A GPU works on while Python goes on; wait for it."""
     if DEVICE.type == "cuda":
@@ -103,7 +114,7 @@ def wait_for_device() -> None:
 
 def ratio(slow: Callable[[], object], fast: Callable[[], object], repeats: int) -> Ratio:
     """Time of `slow` over that of `fast`, run one after the other, `repeats` times after a first run of each."""
-    times = np.array([[seconds(slow), seconds(fast)] for _ in range(repeats + 1)][1:])
+    times = np.array([[settled_seconds(slow), settled_seconds(fast)] for _ in range(repeats + 1)][1:])
     return Ratio(float(np.median(times[:, 0] / times[:, 1])), *np.median(times, axis=0).tolist())
 
 

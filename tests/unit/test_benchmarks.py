@@ -36,6 +36,18 @@ def test_ratio_is_the_median_after_a_first_run(monkeypatch: pytest.MonkeyPatch) 
     assert timing.ratio(work, work, repeats=3) == (3.0, 3.0, 1.0)
 
 
+def test_time_of_a_short_call_is_that_of_the_calls_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    durations = iter([0.1, 0.02, 0.03, 0.04])
+
+    def work() -> None:
+        clock[0] += next(durations)
+
+    assert timing.settled_seconds(work) == pytest.approx(0.03)
+    assert next(durations, None) is None  # three calls fill as much time as it takes to settle
+
+
 def test_growth_takes_all_sizes_in_turn_and_the_median_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
