@@ -113,7 +113,7 @@ def measure_series(series: Mapping[str, Sequence[int]] = SERIES, images: int = 5
                 judged += [found] if number == numbers[-1] else []
                 cells = f"{found.value:.3f} | {found.cells}"
             ratios, mebibytes = (f"{time.value:.2f}" for time in times), (f"{each:.0f}" for each in memory[-1])
-            rows.append([f"{number} {what}", *ratios, *mebibytes, cells])
+            rows.append([f"{what}: {number}", *ratios, *mebibytes, cells])
         if what != "layers":
             growths.append(Growth("a sweep of the outputs", f"number of {what}", numbers, seconds))
     observed = OBSERVED.values()

@@ -1,6 +1,5 @@
 """What Snakemake and the start of a job cost: the plan of the largest experiment, a run that finds nothing to do, imports."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,13 @@ STARTS = {  # what is imported, and how many seconds it may take
     "a script that reduces": ("import workflow_scripts.summarise", 1.5),
     "a script that draws": ("import workflow_scripts.draw_depth", 1.5),
 }
+BETWEEN = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[2:]).returncode
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+open(sys.argv[1], "w").write(f"{usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}")
+sys.exit(status)
+"""  # a small process: what is started has at first the memory of what starts it, which would count
 NOTHING_TARGET, PLAN_TARGET, PLAN_MEMORY_TARGET = 5.0, 60.0, 2048.0
 
 
@@ -39,14 +45,13 @@ def cost(command: Sequence[str], folder: Path) -> Cost:
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        output.seek(0)
-        printed = output.read().decode()
-    if status:
-        raise subprocess.CalledProcessError(status, command, printed)
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed)
+    with tempfile.NamedTemporaryFile() as usage:
+        between = [sys.executable, "-c", BETWEEN, usage.name, *command]
+        done = subprocess.run(between, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, command, done.stdout)
+        seconds, kibibytes = map(float, usage.read().split())
+    return Cost(seconds, kibibytes / 1024, done.stdout)
 
 
 def snakemake(results: Path, configuration: Path, *options: str) -> Cost:
@@ -80,7 +85,7 @@ def measure_plan(configuration: Path = ROOT / "configs/slides.yaml", shares: Ite
             times.append(found.seconds)
             judged = [
                 Judged("plan of the largest experiment", found.seconds, PLAN_TARGET, unit="s"),
-                Judged("its memory", found.memory, PLAN_MEMORY_TARGET, unit="MiB"),
+                Judged("memory of that plan", found.memory, PLAN_MEMORY_TARGET, unit="MiB"),
             ]
             costs = (f"{found.seconds:.1f} s", judged[0].cells, f"{found.memory:.0f} MiB", judged[1].cells)
             rows.append([f"{share:g}", f"{number}", *costs])

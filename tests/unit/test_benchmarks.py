@@ -133,7 +133,7 @@ def test_table_of_sizes_has_time_and_memory_of_each(monkeypatch: pytest.MonkeyPa
     )
     found = sweep.measure_series({"strengths": (1, 2, 3), "layers": (11, 13)}, images=2, repeats=1)
     rows = cells_of(found)
-    assert [row[0] for row in rows] == ["1 strengths", "2 strengths", "3 strengths", "11 layers", "13 layers"]
+    assert [row[0] for row in rows] == ["strengths: 1", "strengths: 2", "strengths: 3", "layers: 11", "layers: 13"]
     assert [row[3:5] for row in rows[:3]] == [["1", "1"], ["2", "2"], ["3", "3"]]
     assert rows[1][5:] == ["2.000", "≤ 1.05", "**missed by 90.5 %**"]
     assert [(each.value, each.met) for each in found.judged] == [(3.0, False)]
@@ -234,6 +234,13 @@ def test_fewer_seeds_leave_one_at_least() -> None:
 
 def test_results_that_are_up_to_date_leave_nothing_to_do() -> None:
     assert workflow.nothing_to_do("configs/smoke.yaml").seconds > 0.5
+
+
+def test_memory_of_a_command_is_not_that_of_what_starts_it(tmp_path: Path) -> None:
+    ballast = np.ones(2**26)  # half a gibibyte
+    found = workflow.cost([sys.executable, "-c", "ballast = bytearray(2**27); sum(range(10**6))"], tmp_path)
+    assert 128 < found.memory < 200 < ballast.nbytes / 2**20
+    assert 0.01 < found.seconds < 10
 
 
 def test_a_command_that_fails_has_no_cost(tmp_path: Path) -> None:
