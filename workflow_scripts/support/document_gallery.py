@@ -41,6 +41,10 @@ HEAD = """\
 Figures and verdicts of real runs, made by one command (`make gallery`: it runs what is stale, and writes this page):
 {machine}. Commit of the results: {commit}.
 
+On one machine a run gives the same numbers each time. On another processor, or with another number of threads, sums are rounded
+differently, and training makes other networks of that, as another seed does: numbers of trained networks then move, by more than
+their standard error where only one seed was trained.
+
 ## The default experiment
 
 `snakemake --cores all`, [config.yaml](../config.yaml).
