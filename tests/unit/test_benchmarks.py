@@ -122,8 +122,10 @@ def test_table_of_the_sweep_has_a_ratio_for_every_network_observer_and_perturbat
     rows = cells_of(found)
     assert [row[1] for row in rows] == ["outputs", "every operation"]
     assert min(float(cell) for row in rows for cell in row[2:7]) > 0.1
-    assert [each.met for each in found.judged] == [False, False, True, True]
-    assert rows[0][-1].startswith("**missed") and rows[1][-1] == "met"
+    assert [each.met for each in found.judged] == [False] * 5 + [True] * 5
+    assert [row[-2] for row in rows] == ["≤ 1e-09", "≤ 1e+09"]
+    assert rows[0][-1].startswith("noise **missed by ") and rows[0][-1].count("; ") == 4
+    assert rows[1][-1] == "met"
 
 
 def test_table_of_sizes_has_time_and_memory_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
