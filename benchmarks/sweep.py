@@ -74,7 +74,8 @@ def over_bare(size: Size, repeats: int, names: Sequence[str] = ("deformations, b
 def measure(sizes: Sequence[tuple[float, int]] = ((0.25, 200), (1.0, 64)), repeats: int = 3) -> Table:
     """A row for each (width, images) of VGG11-bn and what is observed, a column for each perturbation."""
     names = tuple(perturbations(torch.zeros(2, 3, SIDE, SIDE), Size(2)))
-    judged, rows = [], []
+    judged: list[Judged] = []
+    rows = []
     for width, images in sizes:
         for every_operation, observed in OBSERVED.items():
             found = over_bare(Size(images, width=width, every_operation=every_operation), repeats, names)
