@@ -86,12 +86,9 @@ def rectified_maps(network: ObservedNetwork, image: Tensor) -> list[int]:
     return found
 
 
-@torch.no_grad()
 def patches_per_batch(network: ObservedNetwork, image: Tensor, memory_mb: int) -> int:
     """How many patches, at most `LARGEST_BATCH`, fit in `memory_mb` MiB up and down the network; `image`: (1, ch, n, n)."""
-    sizes: list[int] = []
-    network(image, lambda _, activation: sizes.append(activation.numel()))
-    bytes_per_patch = COPIES * sum(sizes) * image.element_size()
+    bytes_per_patch = COPIES * sum(network.activation_sizes(image)) * image.element_size()
     return number_that_fits(memory_mb, bytes_per_patch, LARGEST_BATCH)
 
 

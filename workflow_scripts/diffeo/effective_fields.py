@@ -115,8 +115,6 @@ def strongest_maps(network: ObservedNetwork, image: Tensor) -> dict[int, Tensor]
 
 def images_per_batch(network: ObservedNetwork, image: Tensor, draws: int, memory_mb: int) -> int:
     """How many images, at most `LARGEST_BATCH`, fit in `memory_mb` MiB: all activations, twice, and gradients of the largest."""
-    numbers: list[int] = []
-    with torch.no_grad():
-        network(image, lambda _, activation: numbers.append(activation.numel()))
-    kept = 2 * sum(numbers) + 3 * draws * max(numbers)
+    sizes = network.activation_sizes(image)
+    kept = 2 * sum(sizes) + 3 * draws * max(sizes)
     return number_that_fits(memory_mb, kept * image.element_size(), LARGEST_BATCH)

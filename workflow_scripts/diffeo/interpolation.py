@@ -88,8 +88,7 @@ def _sample_gaussian(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 def _gaussian_weights(fraction: Tensor) -> Tensor:
     """Weights (N, 6) of the pixels around coordinates with these fractions (N elements), up to a factor common to the 6."""
-    taps = torch.arange(GAUSSIAN_TAPS.start, GAUSSIAN_TAPS.stop, device=fraction.device) - 0.5
-    taps = taps.to(fraction.dtype)
+    taps = torch.arange(GAUSSIAN_TAPS.start, GAUSSIAN_TAPS.stop, dtype=fraction.dtype, device=fraction.device) - 0.5
     # |tap - fraction|^2 is expanded; its part without a tap is the common factor.
     exponent = torch.addmm(-taps.square() / 2, fraction.view(-1, 1) - 0.5, taps[None]) / GAUSSIAN_WIDTH**2
     return exponent.exp_()

@@ -110,6 +110,13 @@ class ObservedNetwork:
         module.recompile()
         return module
 
+    @torch.no_grad()
+    def activation_sizes(self, image: Tensor) -> list[int]:
+        """Numbers in what is observed of each operation for one image (1, ch, n, n)."""
+        sizes: list[int] = []
+        self(image, lambda _, activation: sizes.append(activation.numel()))
+        return sizes
+
     def largest_activation(self, image: Tensor) -> int:
         """Numbers in the largest output of any module for one image (1, ch, n, n), observed or not: what memory is needed for."""
         return largest_output(self.module, image)

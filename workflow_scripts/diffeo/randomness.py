@@ -104,15 +104,12 @@ def _uniform_pairs(
 
 def _words(index: int | Tensor, name: str, device: torch.device | str) -> Tensor:
     """`index` as int64 on `device`, after a check that it fits in 32 bits; on a GPU only of its type, not to wait for numbers."""
-    whole, smallest, largest = True, 0, 0
     if isinstance(index, int):
-        smallest = largest = index
+        fits = 0 <= index <= WORD
     else:
-        whole = not index.is_floating_point()
-        if index.numel() and index.device.type == "cpu":
-            smallest, largest = int(index.min()), int(index.max())
-    if not whole or smallest < 0 or largest > WORD:
+        fits = not index.is_floating_point()
+        if fits and index.numel() and index.device.type == "cpu":
+            fits = int(index.min()) >= 0 and int(index.max()) <= WORD
+    if not fits:
         raise ValueError(f"{name} must hold integers from 0 to {WORD}, not {index}")
-    if isinstance(index, int):
-        return torch.full((), index, device=device)
-    return index.to(device=device, dtype=torch.int64)
+    return torch.full((), index, device=device) if isinstance(index, int) else index.to(device=device, dtype=torch.int64)

@@ -13,6 +13,7 @@ from workflow_scripts.diffeo.interpolation import smooth
 from workflow_scripts.diffeo.operations import ObservedNetwork
 from workflow_scripts.diffeo.perturbations import Perturbation, Probe, reference_name
 
+FLOAT64_BYTES = 8
 SMALL_RADIUS = 1e-2 / 55  # relative to the mean norm of an image: below, float32 rounding would show
 
 
@@ -239,19 +240,16 @@ def squared_norm(vectors: Tensor) -> Tensor:
     return norm.square()
 
 
-def images_per_batch(network: ObservedNetwork, images: Tensor, memory_mb: int, element_size: int = 8) -> int:
-    """How many of the images fit in `memory_mb` MiB, with their reference activations and working space, at least 1.
+def images_per_batch(network: ObservedNetwork, images: Tensor, memory_mb: int) -> int:
+    """How many of the images fit in `memory_mb` MiB in float64, with their reference activations and working space, at least 1.
 
     All of them where batch-norm takes the statistics of each batch.
 
     Args:
         network: the observed network, in the mode in which it is to be measured.
         images: (P, ch, n, n).
-        element_size: bytes of a number; 8 leaves room for float64.
     """
     if depends_on_batch(network.module):
         return len(images)
-    sizes: list[int] = []
-    network(images[:1], lambda _, activation: sizes.append(activation.numel()))
-    working_space = 4 * network.largest_activation(images[:1])
-    return number_that_fits(memory_mb, element_size * (sum(sizes) + working_space), len(images))
+    numbers = sum(network.activation_sizes(images[:1])) + 4 * network.largest_activation(images[:1])
+    return number_that_fits(memory_mb, FLOAT64_BYTES * numbers, len(images))
